@@ -1,0 +1,18 @@
+# Everything that is done with this project, by name. `make` lists it.
+.DEFAULT_GOAL := help
+.PHONY: help run test lint
+
+help: ## List the commands
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+run: ## Start the whole system on this machine; ARGS="--port 0" passes options
+	@tools/need ffmpeg ffmpeg ffmpeg
+	cargo run --profile local --package video-local -- $(ARGS)
+
+test: ## Run every test
+	@tools/need ffmpeg ffmpeg ffmpeg
+	cargo test --workspace
+
+lint: ## Check format and style, as CI does
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings

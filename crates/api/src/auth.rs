@@ -1,0 +1,157 @@
+//! Who may see the videos: one admin, by HTTP basic auth (RFC 7617).
+
+use std::time::{Duration, Instant};
+
+use aws_sdk_secretsmanager::Client;
+use aws_types::SdkConfig;
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use axum_extra::TypedHeader;
+use axum_extra::headers::Authorization;
+use axum_extra::headers::authorization::Basic;
+use blake2::{Blake2b512, Digest};
+use serde::Deserialize;
+use subtle::ConstantTimeEq;
+use tokio::sync::Mutex;
+use video_core::error::describe;
+use video_core::{Error as CoreError, config};
+
+use crate::State;
+use crate::error::Error;
+
+/// The admin, signed in: a handler that takes it can only run for one.
+pub struct Admin {
+    pub username: String,
+}
+
+impl FromRequestParts<State> for Admin {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &State) -> Result<Self, Error> {
+        let header = TypedHeader::<Authorization<Basic>>::from_request_parts(parts, state).await;
+        let TypedHeader(given) = header.map_err(|_| Error::Unauthorized)?;
+        if state.0.authenticator.knows(given.username(), given.password()).await? {
+            Ok(Self { username: given.username().to_owned() })
+        } else {
+            Err(Error::Unauthorized)
+        }
+    }
+}
+
+/// The right name and password.
+#[derive(Deserialize, Clone)]
+pub struct Login {
+    username: String,
+    password: String,
+}
+
+impl Login {
+    /// Takes the same time for a wrong name, a wrong password and both, whatever they have in common with the right ones.
+    fn matches(&self, username: &str, password: &str) -> bool {
+        let same = |right: &str, given: &str| Blake2b512::digest(right).ct_eq(&Blake2b512::digest(given));
+        (same(&self.username, username) & same(&self.password, password)).into()
+    }
+}
+
+/// Knows the right name and password, wherever they are kept.
+pub enum Authenticator {
+    /// The local system: they never change.
+    Fixed(Login),
+    /// A deployment: they change when an operator rotates the secret.
+    Secret(Secret),
+}
+
+impl std::fmt::Debug for Authenticator {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Authenticator(..)")
+    }
+}
+
+impl Authenticator {
+    pub fn new(admin: config::Admin, aws: &SdkConfig) -> Self {
+        match admin {
+            config::Admin::Fixed { username, password } => Self::Fixed(Login { username, password }),
+            config::Admin::Secret { arn } => {
+                Self::Secret(Secret { client: Client::new(aws), arn, cache: Mutex::new(None) })
+            }
+        }
+    }
+
+    async fn knows(&self, username: &str, password: &str) -> Result<bool, CoreError> {
+        match self {
+            Self::Fixed(login) => Ok(login.matches(username, password)),
+            Self::Secret(secret) => {
+                // A login that does not match may be newer than the cached one.
+                Ok(secret.login(READ_AGAIN).await?.matches(username, password)
+                    || secret.login(READ_AGAIN_ON_MISMATCH).await?.matches(username, password))
+            }
+        }
+    }
+}
+
+/// A rotated secret is known after this time at the latest.
+const READ_AGAIN: Duration = Duration::from_mins(5);
+/// Wrong passwords cost at most one call in this time.
+const READ_AGAIN_ON_MISMATCH: Duration = Duration::from_secs(10);
+/// How long the cached login stays good while Secrets Manager does not answer.
+const KEEP: Duration = Duration::from_hours(1);
+
+/// A login in Secrets Manager, kept between requests and read again so that rotation needs no restart.
+pub struct Secret {
+    client: Client,
+    arn: String,
+    cache: Mutex<Option<Cached>>,
+}
+
+struct Cached {
+    login: Login,
+    read_at: Instant,
+    tried_at: Instant,
+}
+
+impl Secret {
+    /// The login, asked for again when the last try is older than `max_age`.
+    async fn login(&self, max_age: Duration) -> Result<Login, CoreError> {
+        let mut cache = self.cache.lock().await;
+        if let Some(cached) = cache.as_ref().filter(|cached| cached.tried_at.elapsed() < max_age) {
+            return Ok(cached.login.clone());
+        }
+        let now = Instant::now();
+        match (self.read().await, cache.as_mut()) {
+            (Ok(login), _) => {
+                *cache = Some(Cached { login: login.clone(), read_at: now, tried_at: now });
+                Ok(login)
+            }
+            (Err(error), Some(cached)) if cached.read_at.elapsed() < KEEP => {
+                tracing::warn!(error.message = %error, "the admin secret cannot be read, the cached one stays in use");
+                cached.tried_at = now;
+                Ok(cached.login.clone())
+            }
+            (Err(error), _) => Err(error),
+        }
+    }
+
+    async fn read(&self) -> Result<Login, CoreError> {
+        let answer = self.client.get_secret_value().secret_id(&self.arn).send().await;
+        let unavailable =
+            |reason| CoreError::Unavailable { service: "Secrets Manager", operation: "GetSecretValue", reason };
+        let secret = answer.map_err(|error| unavailable(describe(&error)))?.secret_string;
+        // The parser's own message could quote the secret.
+        serde_json::from_str(&secret.unwrap_or_default())
+            .map_err(|_| unavailable("the secret is not JSON with username and password".to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_login_matches_only_with_both_parts_right() {
+        let login = Login { username: "admin".to_owned(), password: "pä:ss".to_owned() };
+        assert!(login.matches("admin", "pä:ss"));
+        for (username, password) in [("admin", "pä:s"), ("admin", ""), ("Admin", "pä:ss"), ("", "pä:ss"), ("", "")] {
+            assert!(!login.matches(username, password));
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! What a client is told when a request cannot be answered: `{"Code": "...Error", "Message": "..."}`, as the original's framework did.
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use video_core::key::Invalid;
+
+/// Every way a request can fail.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("{0}")]
+    NotFound(&'static str),
+    #[error("{0}")]
+    BadRequest(String),
+    #[error("a valid user name and password are needed")]
+    Unauthorized,
+    #[error("this path does not take this method")]
+    MethodNotAllowed,
+    /// AWS did not do its part. The client learns only that trying again may help.
+    #[error("the service is not available at the moment, please try again")]
+    Unavailable(#[from] video_core::Error),
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Body {
+    code: &'static str,
+    message: String,
+}
+
+impl From<Invalid> for Error {
+    fn from(invalid: Invalid) -> Self {
+        Self::BadRequest(invalid.to_string())
+    }
+}
+
+impl IntoResponse for Error {
+    fn into_response(self) -> Response {
+        let (status, code) = match &self {
+            Self::NotFound(_) => (StatusCode::NOT_FOUND, "NotFoundError"),
+            Self::BadRequest(_) => (StatusCode::BAD_REQUEST, "BadRequestError"),
+            Self::Unauthorized => (StatusCode::UNAUTHORIZED, "UnauthorizedError"),
+            Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowedError"),
+            Self::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailableError"),
+        };
+        if let Self::Unavailable(source) = &self {
+            tracing::error!(error.message = %source, "a request could not be answered");
+        }
+        let mut response = (status, Json(Body { code, message: self.to_string() })).into_response();
+        if status == StatusCode::UNAUTHORIZED {
+            let challenge = HeaderValue::from_static(r#"Basic realm="videos", charset="UTF-8""#);
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+        }
+        response
+    }
+}

@@ -1,0 +1,84 @@
+//! The query string, read without losing the difference between an absent, an empty and a wrong parameter.
+
+use video_core::key::{Mail, MediaType};
+use video_core::records::{Cursor, Filter};
+
+use crate::error::Error;
+
+/// Decoded parameters; the last one of a name counts, as in the original's framework.
+pub struct Query(Vec<(String, String)>);
+
+impl Query {
+    pub fn new(raw: Option<&str>) -> Self {
+        let pairs = form_urlencoded::parse(raw.unwrap_or_default().as_bytes());
+        Self(pairs.into_owned().collect())
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().rev().find(|(own, _)| own == name).map(|(_, value)| value.as_str())
+    }
+
+    fn parse<T: std::str::FromStr<Err: Into<Error>>>(&self, name: &str) -> Result<Option<T>, Error> {
+        self.get(name).map(str::parse).transpose().map_err(Into::into)
+    }
+
+    /// The mail that a form is asked for.
+    pub fn required_mail(&self) -> Result<Mail, Error> {
+        self.optional_mail()?.ok_or(MAIL_IS_EMPTY)
+    }
+
+    fn optional_mail(&self) -> Result<Option<Mail>, Error> {
+        if self.get("mail") == Some("") { Err(MAIL_IS_EMPTY) } else { self.parse("mail") }
+    }
+
+    pub fn media_type(&self) -> Result<MediaType, Error> {
+        Ok(self.parse("type")?.unwrap_or_default())
+    }
+
+    /// The filters of a list.
+    pub fn filter(&self) -> Result<Filter, Error> {
+        if self.get("project") == Some("") {
+            return Err(PROJECT_IS_EMPTY);
+        }
+        let filter = Filter {
+            mail: self.optional_mail()?,
+            project: self.parse("project")?,
+            step: self.parse("step")?,
+            status: self.parse("status")?,
+        };
+        if filter.step.is_some() && filter.project.is_none() {
+            return Err(Error::BadRequest("step must be given together with project".to_owned()));
+        }
+        Ok(filter)
+    }
+
+    /// How many records a page holds at most.
+    pub fn limit(&self) -> Result<usize, Error> {
+        let Some(text) = self.get("limit") else {
+            return Ok(DEFAULT_LIMIT);
+        };
+        let limit = text.parse().ok().filter(|limit| (1..=MOST).contains(limit));
+        limit.ok_or_else(|| Error::BadRequest(format!("limit must be a whole number from 1 to {MOST}")))
+    }
+
+    /// Where the page starts.
+    pub fn cursor(&self, filter: &Filter) -> Result<Option<Cursor>, Error> {
+        Ok(self.get("cursor").map(|text| Cursor::decode(text, filter)).transpose()?)
+    }
+
+    /// The same query for the page that starts at `cursor`.
+    pub fn at(&self, cursor: &str) -> String {
+        let others = self.0.iter().filter(|(name, _)| name != "cursor");
+        form_urlencoded::Serializer::new(String::new()).extend_pairs(others).append_pair("cursor", cursor).finish()
+    }
+}
+
+const DEFAULT_LIMIT: usize = 100;
+const MOST: usize = 1000;
+
+pub const MAIL_IS_EMPTY: Error = Error::NotFound("mail is empty");
+pub const PROJECT_IS_EMPTY: Error = Error::NotFound("project is empty");

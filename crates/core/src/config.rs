@@ -1,0 +1,353 @@
+//! The functions' configuration: environment variables, read once at the start and checked there.
+//!
+//! Every reader takes a lookup closure instead of the process environment, so that tests need no global state.
+
+use std::fmt::Display;
+use std::str::FromStr;
+use std::time::Duration;
+
+use crate::transcoder::{self, ELASTIC_TRANSCODER, MEDIA_CONVERT};
+
+/// Looks up one variable; `None` when it is not set.
+pub type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+/// The lookup over the environment of this process.
+#[must_use]
+pub fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// Refuses a start outside Lambda, where there would be nobody to ask for work.
+///
+/// # Errors
+/// [`ConfigError::Missing`] names the variable that Lambda sets.
+pub fn require_lambda(lookup: Lookup) -> Result<(), ConfigError> {
+    optional(lookup, "AWS_LAMBDA_RUNTIME_API").map(|_| ()).ok_or(ConfigError::Missing(
+        "AWS_LAMBDA_RUNTIME_API (this program runs in AWS Lambda; video-local runs on one machine)",
+    ))
+}
+
+/// Why a start is refused. The message names the variable and the rule, never a secret's value.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum ConfigError {
+    /// A variable that has no default is not set, or is empty.
+    #[error("Failed to find required {0} environment variable")]
+    Missing(&'static str),
+    /// A variable breaks its rule.
+    #[error("Failed to read {name} environment variable: it must be {rule}")]
+    Invalid {
+        /// The variable.
+        name: &'static str,
+        /// What it must be.
+        rule: String,
+    },
+}
+
+/// S3 takes at most 5 GiB in one POST.
+/// See <https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html>.
+const LARGEST_POST: u64 = 5 * 1024 * 1024 * 1024;
+const DAY: u64 = 24 * 60 * 60;
+
+/// The canned ACLs of S3: <https://docs.aws.amazon.com/AmazonS3/latest/userguide/acl-overview.html#canned-acl>.
+const CANNED_ACLS: [&str; 7] = [
+    "private",
+    "public-read",
+    "public-read-write",
+    "authenticated-read",
+    "aws-exec-read",
+    "bucket-owner-read",
+    "bucket-owner-full-control",
+];
+
+/// What `video-api` needs to know.
+#[derive(Debug, Clone)]
+pub struct Api {
+    /// The DynamoDB table of records.
+    pub table: String,
+    /// The bucket that browsers post to.
+    pub media_bucket: String,
+    /// The bucket that holds the transcoded videos.
+    pub output_bucket: String,
+    /// What an upload form allows.
+    pub upload: Upload,
+    /// The one origin whose pages may call the API; `None` allows every origin.
+    pub allowed_origin: Option<String>,
+    /// Where the admin's name and password come from.
+    pub admin: Admin,
+}
+
+/// What an upload form allows.
+#[derive(Debug, Clone)]
+pub struct Upload {
+    /// The canned ACL that the form carries, when one is asked for.
+    pub acl: Option<String>,
+    /// How long a form can be used.
+    pub expires: Duration,
+    /// The largest upload, in bytes.
+    pub max_bytes: u64,
+}
+
+/// Where the admin's name and password come from.
+#[derive(Clone)]
+pub enum Admin {
+    /// From the environment: the local system.
+    Fixed {
+        /// ADMIN_USERNAME.
+        username: String,
+        /// ADMIN_PASSWORD.
+        password: String,
+    },
+    /// From this Secrets Manager secret, JSON with `username` and `password`.
+    Secret {
+        /// ADMIN_SECRET_ARN.
+        arn: String,
+    },
+}
+
+impl std::fmt::Debug for Admin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Fixed { .. } => f.write_str("Admin::Fixed"),
+            Self::Secret { arn } => write!(f, "Admin::Secret({arn})"),
+        }
+    }
+}
+
+/// What `video-events` needs to know.
+#[derive(Debug, Clone)]
+pub struct Events {
+    /// The DynamoDB table of records.
+    pub table: String,
+    /// The bucket whose uploads are transcoded.
+    pub media_bucket: String,
+    /// Which transcoder does the work, with its settings.
+    pub transcoder: transcoder::Settings,
+    /// How long one invocation owns an upload; longer than the function's timeout, so that a second one never works beside it.
+    pub lease: Duration,
+}
+
+impl Api {
+    /// Reads the API's variables.
+    ///
+    /// # Errors
+    /// The first variable that is missing or breaks its rule.
+    pub fn read(lookup: Lookup) -> Result<Self, ConfigError> {
+        Ok(Self {
+            table: required(lookup, "RESPONSES_TABLE_NAME")?,
+            media_bucket: required(lookup, "MEDIA_BUCKET_NAME")?,
+            output_bucket: required(lookup, "OUTPUT_BUCKET_NAME")?,
+            upload: Upload::read(lookup)?,
+            allowed_origin: allowed_origin(lookup)?,
+            admin: Admin::read(lookup)?,
+        })
+    }
+}
+
+impl Upload {
+    fn read(lookup: Lookup) -> Result<Self, ConfigError> {
+        Ok(Self {
+            acl: acl(lookup)?,
+            expires: Duration::from_secs(number(lookup, "UPLOAD_EXPIRES_SECONDS", 3600, 1, 7 * DAY)?),
+            max_bytes: number(lookup, "MAX_UPLOAD_BYTES", LARGEST_POST, 1, LARGEST_POST)?,
+        })
+    }
+}
+
+impl Admin {
+    fn read(lookup: Lookup) -> Result<Self, ConfigError> {
+        if let Some(arn) = optional(lookup, "ADMIN_SECRET_ARN") {
+            return Ok(Self::Secret { arn });
+        }
+        let missing = |_| ConfigError::Missing("ADMIN_SECRET_ARN (or ADMIN_USERNAME and ADMIN_PASSWORD)");
+        Ok(Self::Fixed {
+            username: required(lookup, "ADMIN_USERNAME").map_err(missing)?,
+            password: required(lookup, "ADMIN_PASSWORD").map_err(missing)?,
+        })
+    }
+}
+
+impl Events {
+    /// Reads the variables of the events function.
+    ///
+    /// # Errors
+    /// The first variable that is missing or breaks its rule.
+    pub fn read(lookup: Lookup) -> Result<Self, ConfigError> {
+        Ok(Self {
+            table: required(lookup, "RESPONSES_TABLE_NAME")?,
+            media_bucket: required(lookup, "MEDIA_BUCKET_NAME")?,
+            transcoder: transcoder::Settings::read(lookup)?,
+            lease: Duration::from_secs(number(lookup, "UPLOAD_LEASE_SECONDS", 60, 1, 900)?),
+        })
+    }
+}
+
+impl transcoder::Settings {
+    fn read(lookup: Lookup) -> Result<Self, ConfigError> {
+        match optional(lookup, "TRANSCODER").as_deref() {
+            None | Some(MEDIA_CONVERT) => Ok(Self::MediaConvert {
+                role_arn: required(lookup, "MEDIACONVERT_ROLE_ARN")?,
+                queue_arn: optional(lookup, "MEDIACONVERT_QUEUE_ARN"),
+                output_bucket: required(lookup, "OUTPUT_BUCKET_NAME")?,
+            }),
+            Some(ELASTIC_TRANSCODER) => Ok(Self::ElasticTranscoder { pipeline_id: required(lookup, "PIPELINE_NAME")? }),
+            Some(_) => Err(invalid("TRANSCODER", "elastictranscoder or mediaconvert")),
+        }
+    }
+}
+
+/// A variable's value; an empty one counts as not set, since a SAM parameter cannot be left out.
+pub(crate) fn optional(lookup: Lookup, name: &str) -> Option<String> {
+    lookup(name).filter(|value| !value.is_empty())
+}
+
+pub(crate) fn required(lookup: Lookup, name: &'static str) -> Result<String, ConfigError> {
+    optional(lookup, name).ok_or(ConfigError::Missing(name))
+}
+
+pub(crate) fn invalid(name: &'static str, rule: impl Display) -> ConfigError {
+    ConfigError::Invalid { name, rule: rule.to_string() }
+}
+
+fn number(lookup: Lookup, name: &'static str, default: u64, min: u64, max: u64) -> Result<u64, ConfigError> {
+    let Some(value) = optional(lookup, name) else {
+        return Ok(default);
+    };
+    u64::from_str(&value)
+        .ok()
+        .filter(|number| (min..=max).contains(number))
+        .ok_or_else(|| invalid(name, format_args!("a whole number from {min} to {max}")))
+}
+
+fn acl(lookup: Lookup) -> Result<Option<String>, ConfigError> {
+    match optional(lookup, "UPLOAD_ACL") {
+        Some(acl) if !CANNED_ACLS.contains(&acl.as_str()) => {
+            Err(invalid("UPLOAD_ACL", format_args!("one of {}", CANNED_ACLS.join(", "))))
+        }
+        acl => Ok(acl),
+    }
+}
+
+/// An origin as browsers send it (RFC 6454): scheme and host, an optional port, nothing behind.
+fn allowed_origin(lookup: Lookup) -> Result<Option<String>, ConfigError> {
+    let Some(origin) = optional(lookup, "ALLOWED_ORIGIN").filter(|origin| origin != "*") else {
+        return Ok(None);
+    };
+    let host = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
+    let is_origin = host.is_some_and(|host| {
+        !host.is_empty() && host.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._:[]".contains(&b))
+    });
+    if is_origin {
+        Ok(Some(origin))
+    } else {
+        Err(invalid("ALLOWED_ORIGIN", "* or one origin such as https://www.example.com, without a path"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const API: &[(&str, &str)] = &[
+        ("RESPONSES_TABLE_NAME", "responses"),
+        ("MEDIA_BUCKET_NAME", "media"),
+        ("OUTPUT_BUCKET_NAME", "output"),
+        ("ADMIN_USERNAME", "admin"),
+        ("ADMIN_PASSWORD", "secret"),
+    ];
+    const EVENTS: &[(&str, &str)] = &[
+        ("RESPONSES_TABLE_NAME", "responses"),
+        ("MEDIA_BUCKET_NAME", "media"),
+        ("OUTPUT_BUCKET_NAME", "output"),
+        ("MEDIACONVERT_ROLE_ARN", "arn:aws:iam::111122223333:role/mediaconvert"),
+    ];
+
+    /// A lookup over `base` with `changed` on top; an empty value stands for an empty variable.
+    fn with<'a>(base: &'a [(&str, &str)], changed: &'a [(&str, &str)]) -> impl Fn(&str) -> Option<String> + 'a {
+        move |name| {
+            let find = |vars: &[(&str, &str)]| vars.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned());
+            find(changed).or_else(|| find(base))
+        }
+    }
+
+    fn api(changed: &[(&str, &str)]) -> Result<Api, String> {
+        Api::read(&with(API, changed)).map_err(|e| e.to_string())
+    }
+
+    fn events(changed: &[(&str, &str)]) -> Result<Events, String> {
+        Events::read(&with(EVENTS, changed)).map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn defaults_are_an_hour_five_gibibytes_no_acl_and_every_origin() {
+        let api = api(&[]).unwrap();
+        assert_eq!(api.upload.expires, Duration::from_hours(1));
+        assert_eq!(api.upload.max_bytes, 5_368_709_120);
+        assert_eq!(api.upload.acl, None);
+        assert_eq!(api.allowed_origin, None);
+    }
+
+    #[test]
+    fn a_missing_or_empty_variable_is_named() {
+        for (name, _) in &API[..3] {
+            let message = api(&[(name, "")]).unwrap_err();
+            assert_eq!(message, format!("Failed to find required {name} environment variable"));
+        }
+        for (name, _) in EVENTS {
+            let message = events(&[(name, "")]).unwrap_err();
+            assert_eq!(message, format!("Failed to find required {name} environment variable"));
+        }
+    }
+
+    #[test]
+    fn the_admin_comes_from_the_secret_or_from_both_variables() {
+        assert!(matches!(api(&[]).unwrap().admin, Admin::Fixed { .. }));
+        assert!(
+            matches!(api(&[("ADMIN_SECRET_ARN", "arn:x")]).unwrap().admin, Admin::Secret { arn } if arn == "arn:x")
+        );
+        for name in ["ADMIN_USERNAME", "ADMIN_PASSWORD"] {
+            assert!(
+                api(&[(name, "")]).unwrap_err().contains("ADMIN_SECRET_ARN (or ADMIN_USERNAME and ADMIN_PASSWORD)")
+            );
+        }
+    }
+
+    #[test]
+    fn a_bad_value_is_refused_with_its_rule() {
+        for (name, value, rule) in [
+            ("UPLOAD_EXPIRES_SECONDS", "0", "a whole number from 1 to 604800"),
+            ("UPLOAD_EXPIRES_SECONDS", "604801", "a whole number from 1 to 604800"),
+            ("MAX_UPLOAD_BYTES", "5368709121", "a whole number from 1 to 5368709120"),
+            ("MAX_UPLOAD_BYTES", "5 GiB", "a whole number from 1 to 5368709120"),
+            ("UPLOAD_ACL", "public", "one of private, public-read"),
+            ("ALLOWED_ORIGIN", "https://example.com/", "* or one origin"),
+            ("ALLOWED_ORIGIN", "example.com", "* or one origin"),
+            ("ALLOWED_ORIGIN", "https://", "* or one origin"),
+        ] {
+            let message = api(&[(name, value)]).unwrap_err();
+            assert!(
+                message.starts_with(&format!("Failed to read {name} environment variable: it must be {rule}")),
+                "{message}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_origin_with_a_port_is_accepted() {
+        let api = api(&[("ALLOWED_ORIGIN", "http://127.0.0.1:9000")]).unwrap();
+        assert_eq!(api.allowed_origin.as_deref(), Some("http://127.0.0.1:9000"));
+    }
+
+    #[test]
+    fn mediaconvert_is_the_default_and_elastic_transcoder_needs_its_pipeline() {
+        assert!(matches!(events(&[]).unwrap().transcoder, transcoder::Settings::MediaConvert { queue_arn: None, .. }));
+        let elastic = [("TRANSCODER", "elastictranscoder"), ("PIPELINE_NAME", "1111111111111-abcde1")];
+        assert!(matches!(events(&elastic).unwrap().transcoder, transcoder::Settings::ElasticTranscoder { .. }));
+        assert!(events(&elastic[..1]).unwrap_err().contains("PIPELINE_NAME"));
+        assert!(events(&[("TRANSCODER", "ffmpeg")]).unwrap_err().contains("elastictranscoder or mediaconvert"));
+    }
+
+    #[test]
+    fn debug_output_never_shows_the_password() {
+        assert!(!format!("{:?}", api(&[("ADMIN_PASSWORD", "canary")]).unwrap()).contains("canary"));
+    }
+}

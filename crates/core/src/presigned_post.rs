@@ -1,0 +1,250 @@
+//! The upload form: an S3 presigned POST in boto3's shape, signed with SigV4.
+//!
+//! See <https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-HTTPPOSTConstructPolicy.html>.
+
+use std::ops::RangeInclusive;
+use std::time::{Duration, SystemTime};
+
+use aws_credential_types::Credentials;
+use aws_sigv4::sign::v4::{calculate_signature, generate_signing_key};
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use serde::{Serialize, Serializer};
+use serde_json::{Value, json};
+
+use crate::bucket::Bucket;
+use crate::time::{amz_date, rfc3339};
+
+const ALGORITHM: &str = "AWS4-HMAC-SHA256";
+
+/// What a form allows: one key, fixed fields, a size. Every field becomes a condition of the policy.
+#[derive(Debug)]
+pub struct Terms<'a> {
+    /// Where the form posts to.
+    pub bucket: &'a Bucket,
+    /// The bucket's region.
+    pub region: &'a str,
+    /// The one object key that the form can write.
+    pub key: &'a str,
+    /// Further form fields with the value that each must have.
+    pub fields: &'a [(&'a str, &'a str)],
+    /// The sizes that are accepted, in bytes.
+    pub length: Option<RangeInclusive<u64>>,
+    /// How long the form can be used; it ends earlier when the credentials do.
+    pub expires_in: Duration,
+}
+
+/// A signed form: the browser posts `fields` and then the file to `url`.
+#[derive(Debug, Serialize)]
+pub struct PresignedPost {
+    /// Where to post.
+    pub url: String,
+    /// The form's fields in the order to send them.
+    #[serde(serialize_with = "as_object")]
+    pub fields: Vec<(String, String)>,
+    /// When S3 stops accepting the form, RFC 3339.
+    #[serde(rename = "expiresAt")]
+    pub expires_at: String,
+}
+
+/// Signs a form with `credentials`, which must be able to `s3:PutObject` the key when the form is used.
+#[must_use]
+pub fn presign(terms: &Terms, credentials: &Credentials, now: SystemTime) -> PresignedPost {
+    let expires_at = expiry(now, terms.expires_in, credentials.expiry());
+    let date = amz_date(now);
+    let day = date.get(..8).unwrap_or_default();
+    let credential = format!("{}/{day}/{}/s3/aws4_request", credentials.access_key_id(), terms.region);
+
+    let mut fields: Vec<(&str, &str)> = vec![("key", terms.key)];
+    fields.extend_from_slice(terms.fields);
+    fields.extend([("x-amz-algorithm", ALGORITHM), ("x-amz-credential", &credential), ("x-amz-date", &date)]);
+    fields.extend(credentials.session_token().map(|token| ("x-amz-security-token", token)));
+
+    let policy = policy(terms, &fields, expires_at);
+    let signature = signature(&policy, credentials.secret_access_key(), now, terms.region);
+    fields.extend([("policy", policy.as_str()), ("x-amz-signature", signature.as_str())]);
+
+    PresignedPost {
+        url: terms.bucket.url().to_owned(),
+        fields: fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+        expires_at: rfc3339(expires_at),
+    }
+}
+
+/// The earlier of the asked-for end and the credentials' own: S3 refuses a form whose credentials are over.
+pub(crate) fn expiry(now: SystemTime, expires_in: Duration, credentials_end: Option<SystemTime>) -> SystemTime {
+    let end = now + expires_in;
+    credentials_end.map_or(end, |credentials_end| end.min(credentials_end))
+}
+
+/// The policy document in Base64: what is signed.
+fn policy(terms: &Terms, fields: &[(&str, &str)], expires_at: SystemTime) -> String {
+    let mut conditions = vec![json!({ "bucket": terms.bucket.name })];
+    conditions.extend(
+        fields
+            .iter()
+            .map(|(name, value)| Value::Object([((*name).to_owned(), Value::from(*value))].into_iter().collect())),
+    );
+    conditions
+        .extend(terms.length.as_ref().map(|length| json!(["content-length-range", length.start(), length.end()])));
+    let document = json!({ "expiration": rfc3339(expires_at), "conditions": conditions });
+    BASE64_STANDARD.encode(document.to_string())
+}
+
+/// SigV4 over a POST policy: the string to sign is the Base64 text itself.
+fn signature(policy: &str, secret_access_key: &str, time: SystemTime, region: &str) -> String {
+    let key = generate_signing_key(secret_access_key, time, region, "s3");
+    calculate_signature(key, policy.as_bytes())
+}
+
+fn as_object<S: Serializer>(fields: &[(String, String)], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(fields.iter().map(|(name, value)| (name, value)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use serde::Deserialize;
+
+    use super::*;
+    use crate::aws::Aws;
+    use crate::time::parse_rfc3339;
+
+    /// `fixtures/presigned_post.json`: what boto3 signs.
+    #[derive(Deserialize)]
+    struct Golden {
+        cases: Vec<Case>,
+    }
+
+    #[derive(Deserialize)]
+    struct Case {
+        name: String,
+        now: String,
+        region: String,
+        access_key_id: String,
+        secret_access_key: String,
+        session_token: Option<String>,
+        endpoint_url: Option<String>,
+        bucket: String,
+        key: String,
+        #[serde(default)]
+        fields: serde_json::Map<String, Value>,
+        #[serde(default)]
+        conditions: Vec<Value>,
+        expires_in: u64,
+        expect: Expected,
+    }
+
+    #[derive(Deserialize)]
+    struct Expected {
+        url: String,
+        fields: serde_json::Map<String, Value>,
+        policy_decoded: Value,
+    }
+
+    fn golden() -> Vec<Case> {
+        serde_json::from_str::<Golden>(include_str!("../fixtures/presigned_post.json")).unwrap().cases
+    }
+
+    impl Case {
+        fn now(&self) -> SystemTime {
+            parse_rfc3339(&format!("{}Z", self.now)).unwrap()
+        }
+
+        fn aws(&self) -> Aws {
+            let lookup = |name: &str| match name {
+                "AWS_REGION" => Some(self.region.clone()),
+                "AWS_ACCESS_KEY_ID" => Some(self.access_key_id.clone()),
+                "AWS_SECRET_ACCESS_KEY" => Some(self.secret_access_key.clone()),
+                "AWS_SESSION_TOKEN" => self.session_token.clone(),
+                "AWS_ENDPOINT_URL_S3" => self.endpoint_url.clone(),
+                _ => None,
+            };
+            Aws::read(&lookup).unwrap()
+        }
+
+        fn sign(&self) -> PresignedPost {
+            let aws = self.aws();
+            let fields: Vec<(&str, &str)> =
+                self.fields.iter().map(|(k, v)| (k.as_str(), v.as_str().unwrap())).collect();
+            let length = self.conditions.iter().find(|c| c[0] == "content-length-range");
+            let terms = Terms {
+                bucket: &Bucket::new(&self.bucket, &aws),
+                region: &self.region,
+                key: &self.key,
+                fields: &fields,
+                length: length.map(|c| c[1].as_u64().unwrap()..=c[2].as_u64().unwrap()),
+                expires_in: Duration::from_secs(self.expires_in),
+            };
+            presign(&terms, &aws.credentials, self.now())
+        }
+    }
+
+    fn decoded(policy: &str) -> Value {
+        serde_json::from_slice(&BASE64_STANDARD.decode(policy).unwrap()).unwrap()
+    }
+
+    fn condition_set(policy: &Value) -> BTreeSet<String> {
+        policy["conditions"].as_array().unwrap().iter().map(Value::to_string).collect()
+    }
+
+    #[test]
+    fn the_form_equals_boto3s_for_the_same_inputs() {
+        for case in golden() {
+            let form = case.sign();
+            let fields: serde_json::Map<_, _> =
+                form.fields.iter().map(|(k, v)| (k.clone(), Value::from(v.as_str()))).collect();
+            assert_eq!(form.url, case.expect.url, "{}", case.name);
+            let signed = ["policy", "x-amz-signature"];
+            for (name, value) in case.expect.fields.iter().filter(|(name, _)| !signed.contains(&name.as_str())) {
+                assert_eq!(fields.get(name), Some(value), "{}: {name}", case.name);
+            }
+            assert_eq!(fields.len(), case.expect.fields.len(), "{}", case.name);
+            let policy = decoded(fields["policy"].as_str().unwrap());
+            assert_eq!(policy["expiration"], case.expect.policy_decoded["expiration"], "{}", case.name);
+            assert_eq!(condition_set(&policy), condition_set(&case.expect.policy_decoded), "{}", case.name);
+        }
+    }
+
+    #[test]
+    fn boto3s_policy_gets_boto3s_signature() {
+        for case in golden() {
+            let policy = case.expect.fields["policy"].as_str().unwrap();
+            let signed = signature(policy, &case.secret_access_key, case.now(), &case.region);
+            assert_eq!(signed, case.expect.fields["x-amz-signature"], "{}", case.name);
+        }
+    }
+
+    #[test]
+    fn every_field_but_policy_and_signature_has_its_condition() {
+        for case in golden() {
+            let form = case.sign();
+            let value = |name: &str| form.fields.iter().find(|(n, _)| n == name).map(|(_, v)| v.clone()).unwrap();
+            let conditions = condition_set(&decoded(&value("policy")));
+            for (name, value) in form.fields.iter().filter(|(name, _)| name != "policy" && name != "x-amz-signature") {
+                assert!(conditions.contains(&json!({ name: value }).to_string()), "{name}");
+            }
+            assert_eq!(
+                value("x-amz-signature"),
+                signature(&value("policy"), &case.secret_access_key, case.now(), &case.region)
+            );
+        }
+    }
+
+    #[test]
+    fn a_form_ends_with_the_credentials() {
+        let now = parse_rfc3339("2026-11-24T03:00:00Z").unwrap();
+        let hour = Duration::from_hours(1);
+        assert_eq!(expiry(now, hour, None), now + hour);
+        assert_eq!(expiry(now, hour, Some(now + hour * 2)), now + hour);
+        assert_eq!(expiry(now, hour, Some(now + hour / 2)), now + hour / 2);
+    }
+
+    #[test]
+    fn the_form_is_an_object_of_url_fields_and_expiry() {
+        let form = serde_json::to_value(golden()[0].sign()).unwrap();
+        assert_eq!(form["expiresAt"], "2026-11-24T04:00:00Z");
+        assert_eq!(form["fields"]["key"], golden()[0].key);
+    }
+}

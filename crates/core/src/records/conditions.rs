@@ -1,0 +1,366 @@
+//! Every condition of every write, against a real DynamoDB wire protocol: each test fails when its clause is removed.
+
+use std::time::{Duration, SystemTime};
+
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_smithy_runtime_api::client::behavior_version::BehaviorVersion;
+use aws_types::SdkConfig;
+use aws_types::region::Region;
+use tokio::net::TcpListener;
+
+use super::*;
+use crate::key::{ObjectKey, Sequencer};
+
+const LEASE: Duration = Duration::from_secs(60);
+const KEY: &str = "Alba/0/c5e866594d810c0c3e1f.webm";
+
+/// A table of its own, in memory.
+async fn table() -> Table {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let database = dynoxide::Database::memory().unwrap();
+    tokio::spawn(dynoxide::server::serve_on(listener, database));
+    let aws = SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new("us-east-1"))
+        .credentials_provider(SharedCredentialsProvider::new(Credentials::new("a", "b", None, None, "test")))
+        .endpoint_url(endpoint)
+        .http_client(aws_smithy_http_client::Builder::new().build_http())
+        .build();
+    let table = Table::new(&aws, "responses");
+    table.create().await.unwrap();
+    table
+}
+
+fn id() -> RecordId {
+    RecordId { project_step: "Alba-0".to_owned(), mail: "Eduard@orkei.com".to_owned() }
+}
+
+fn key(text: &str) -> ObjectKey {
+    ObjectKey::from_decoded(text).unwrap()
+}
+
+fn sequencer(text: &str) -> Sequencer {
+    text.parse().unwrap()
+}
+
+fn upload(order: &str) -> Upload {
+    Upload { key: key(KEY), sequencer: sequencer(order), size: 7, uploaded_at: SystemTime::now() }
+}
+
+fn event(order: &str, job_id: &str, result: JobResult) -> JobEvent {
+    JobEvent { sequencer: sequencer(order), transcoder: "mediaconvert", job_id: job_id.to_owned(), result }
+}
+
+fn ready() -> JobResult {
+    JobResult::Ready { output: "output/web/x.mp4".to_owned() }
+}
+
+fn failed() -> JobResult {
+    JobResult::Failed { reason: "bad input".to_owned() }
+}
+
+impl Table {
+    async fn record(&self) -> Record {
+        self.get(&id()).await.unwrap().unwrap()
+    }
+
+    async fn status(&self) -> Status {
+        self.record().await.status.unwrap()
+    }
+
+    /// A record for which a form was asked for.
+    async fn requested(&self) {
+        self.request(&id(), &key(KEY), SystemTime::now()).await.unwrap();
+    }
+
+    async fn claim_now(&self, order: &str) -> Claim {
+        self.claim(&id(), &upload(order), SystemTime::now(), LEASE).await.unwrap()
+    }
+
+    /// Claims as if the lease of whoever had it were over.
+    async fn claim_after_the_lease(&self, order: &str) -> Claim {
+        let later = SystemTime::now() + LEASE + Duration::from_secs(2);
+        self.claim(&id(), &upload(order), later, LEASE).await.unwrap()
+    }
+
+    async fn submit(&self, order: &str, job_id: &str) -> bool {
+        self.submitted(&id(), &sequencer(order), "mediaconvert", job_id, SystemTime::now()).await.unwrap()
+    }
+
+    async fn refuse(&self, order: &str) -> bool {
+        self.refused(&id(), &sequencer(order), "mediaconvert", "too long", SystemTime::now()).await.unwrap()
+    }
+
+    async fn apply_now(&self, event: &JobEvent) -> bool {
+        self.apply(&id(), event, SystemTime::now()).await.unwrap()
+    }
+}
+
+/// A table whose record has been claimed for this upload.
+async fn claimed(order: &str) -> Table {
+    let table = table().await;
+    table.requested().await;
+    assert_eq!(table.claim_now(order).await, Claim::Ours { first: true });
+    table
+}
+
+#[tokio::test]
+async fn asking_again_keeps_the_state_and_takes_the_newer_key() {
+    let table = claimed("0A").await;
+    let other = key("Alba/0/c5e866594d810c0c3e1f.mp4");
+    table.request(&id(), &other, SystemTime::now()).await.unwrap();
+    let record = table.record().await;
+    assert_eq!(record.status, Some(Status::Uploaded));
+    assert_eq!(record.video.as_deref(), Some(other.as_str()));
+}
+
+#[tokio::test]
+async fn a_deleted_record_is_not_brought_back_by_a_claim() {
+    let table = table().await;
+    assert_eq!(table.claim_now("0A").await, Claim::Gone);
+    assert_eq!(table.get(&id()).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_claim_writes_down_the_upload_and_forgets_the_last_one() {
+    let table = claimed("0A").await;
+    assert!(table.submit("0A", "job-1").await);
+    assert!(table.apply_now(&event("0A", "job-1", ready())).await);
+    assert_eq!(table.claim_now("0B").await, Claim::Ours { first: false });
+    let record = table.record().await;
+    assert_eq!(record.status, Some(Status::Uploaded));
+    assert_eq!(record.sequencer.as_deref(), Some(sequencer("0B").as_str()));
+    assert_eq!((record.size, record.video.as_deref()), (Some(7), Some(KEY)));
+    assert!(record.lease_until.is_some() && record.uploaded_at.is_some());
+    assert_eq!((record.job_id, record.output, record.error, record.transcoder), (None, None, None, None));
+}
+
+#[tokio::test]
+async fn a_failure_is_forgotten_by_the_next_upload() {
+    let table = claimed("0A").await;
+    assert!(table.apply_now(&event("0A", "job-1", failed())).await);
+    assert_eq!(table.claim_now("0B").await, Claim::Ours { first: false });
+    assert_eq!(table.record().await.error, None);
+}
+
+#[tokio::test]
+async fn an_older_upload_never_overwrites_a_newer_one() {
+    let table = claimed("0B").await;
+    assert_eq!(table.claim_now("0A").await, Claim::Settled);
+    assert_eq!(table.claim_after_the_lease("0A").await, Claim::Settled);
+    assert_eq!(table.record().await.sequencer.as_deref(), Some(sequencer("0B").as_str()));
+}
+
+#[tokio::test]
+async fn the_same_upload_is_worked_on_once_while_the_lease_lives() {
+    let table = claimed("0A").await;
+    assert_eq!(table.claim_now("0A").await, Claim::Busy);
+}
+
+#[tokio::test]
+async fn a_lease_lives_to_the_end_of_its_last_second() {
+    let table = claimed("0A").await;
+    let until = SystemTime::UNIX_EPOCH + Duration::from_secs(table.record().await.lease_until.unwrap());
+    assert_eq!(table.claim(&id(), &upload("0A"), until, LEASE).await.unwrap(), Claim::Busy);
+    let over = until + Duration::from_secs(1);
+    assert_eq!(table.claim(&id(), &upload("0A"), over, LEASE).await.unwrap(), Claim::TakenOver);
+}
+
+#[tokio::test]
+async fn the_same_upload_with_a_job_or_an_end_is_settled() {
+    let table = claimed("0A").await;
+    assert!(table.submit("0A", "job-1").await);
+    assert_eq!(table.claim_after_the_lease("0A").await, Claim::Settled);
+
+    let table = claimed("0A").await;
+    assert!(table.refuse("0A").await);
+    assert_eq!(table.claim_after_the_lease("0A").await, Claim::Settled);
+}
+
+#[tokio::test]
+async fn an_upload_whose_lease_is_over_is_taken_over_by_one_only() {
+    let table = claimed("0A").await;
+    assert_eq!(table.claim_after_the_lease("0A").await, Claim::TakenOver);
+    assert_eq!(table.claim_now("0A").await, Claim::Busy);
+    assert_eq!(table.status().await, Status::Uploaded);
+}
+
+#[tokio::test]
+async fn a_take_over_needs_the_same_upload_without_a_job_and_a_lease_that_is_over() {
+    let table = claimed("0A").await;
+    let (now, later) = (SystemTime::now(), SystemTime::now() + LEASE * 2);
+    assert!(!table.take_over(&id(), &sequencer("0A"), now, LEASE).await.unwrap());
+    assert!(!table.take_over(&id(), &sequencer("0B"), later, LEASE).await.unwrap());
+    assert!(table.take_over(&id(), &sequencer("0A"), later, LEASE).await.unwrap());
+    assert!(table.give_back(&id(), &sequencer("0A")).await.unwrap());
+    assert!(table.submit("0A", "job-1").await);
+    table.lease_that_is_over().await;
+    assert!(!table.take_over(&id(), &sequencer("0A"), later, LEASE).await.unwrap());
+}
+
+impl Table {
+    /// Puts back what a submitted record no longer has, so that the other clauses of a take-over hold.
+    async fn lease_that_is_over(&self) {
+        let update =
+            self.update(&id()).update_expression("SET leaseUntil = :l").expression_attribute_values(":l", n(0));
+        update.send().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_lease_is_given_back_only_by_its_own_upload_and_only_without_a_job() {
+    let table = claimed("0A").await;
+    assert!(!table.give_back(&id(), &sequencer("0B")).await.unwrap());
+    assert_eq!(table.claim_now("0A").await, Claim::Busy);
+    assert!(table.give_back(&id(), &sequencer("0A")).await.unwrap());
+    assert_eq!(table.claim_now("0A").await, Claim::TakenOver);
+    assert!(table.submit("0A", "job-1").await);
+    assert!(!table.give_back(&id(), &sequencer("0A")).await.unwrap());
+}
+
+#[tokio::test]
+async fn a_job_is_recorded_for_its_own_upload_and_once() {
+    let table = claimed("0B").await;
+    assert!(!table.submit("0A", "job-old").await);
+    assert!(table.submit("0B", "job-1").await);
+    assert!(!table.submit("0B", "job-2").await);
+    let record = table.record().await;
+    assert_eq!((record.status, record.job_id.as_deref()), (Some(Status::Transcoding), Some("job-1")));
+    assert_eq!((record.transcoder.as_deref(), record.lease_until), (Some("mediaconvert"), None));
+}
+
+#[tokio::test]
+async fn a_jobs_own_event_before_the_submit_is_recorded_stands() {
+    let table = claimed("0A").await;
+    assert!(table.apply_now(&event("0A", "job-1", ready())).await);
+    assert!(!table.submit("0A", "job-1").await);
+    assert_eq!(table.status().await, Status::Ready);
+}
+
+#[tokio::test]
+async fn a_refusal_counts_for_its_own_upload_without_a_job() {
+    let table = claimed("0B").await;
+    assert!(!table.refuse("0A").await);
+    assert!(table.refuse("0B").await);
+    let record = table.record().await;
+    assert_eq!((record.status, record.error.as_deref()), (Some(Status::Failed), Some("too long")));
+
+    let table = claimed("0A").await;
+    assert!(table.submit("0A", "job-1").await);
+    assert!(!table.refuse("0A").await);
+    assert_eq!(table.status().await, Status::Transcoding);
+}
+
+#[tokio::test]
+async fn progress_counts_for_the_newest_upload_that_has_no_job_yet() {
+    let table = claimed("0B").await;
+    assert!(!table.apply_now(&event("0A", "job-old", JobResult::Progressing)).await);
+    assert!(table.apply_now(&event("0B", "job-1", JobResult::Progressing)).await);
+    let record = table.record().await;
+    assert_eq!((record.status, record.job_id.as_deref()), (Some(Status::Transcoding), Some("job-1")));
+    assert!(!table.apply_now(&event("0B", "job-2", JobResult::Progressing)).await);
+}
+
+#[tokio::test]
+async fn progress_never_takes_back_an_end() {
+    let table = claimed("0A").await;
+    assert!(table.refuse("0A").await);
+    assert!(!table.apply_now(&event("0A", "job-1", JobResult::Progressing)).await);
+    assert_eq!(table.status().await, Status::Failed);
+}
+
+#[tokio::test]
+async fn progress_is_refused_where_a_job_is_known_although_the_state_is_uploaded() {
+    let table = claimed("0A").await;
+    let update = table.update(&id()).update_expression("SET jobId = :j").expression_attribute_values(":j", s("job-1"));
+    update.send().await.unwrap();
+    assert!(!table.apply_now(&event("0A", "job-2", JobResult::Progressing)).await);
+}
+
+#[tokio::test]
+async fn ready_counts_for_the_newest_upload_and_absorbs_everything_else() {
+    let table = claimed("0B").await;
+    assert!(!table.apply_now(&event("0A", "job-old", ready())).await);
+    assert!(table.apply_now(&event("0B", "job-1", failed())).await);
+    assert!(table.apply_now(&event("0B", "job-1", ready())).await);
+    let record = table.record().await;
+    assert_eq!((record.status, record.output.as_deref()), (Some(Status::Ready), Some("output/web/x.mp4")));
+    assert_eq!((record.error, record.lease_until), (None, None));
+    for result in [JobResult::Progressing, failed(), ready()] {
+        assert!(!table.apply_now(&event("0B", "job-1", result)).await);
+    }
+    assert_eq!(table.status().await, Status::Ready);
+}
+
+#[tokio::test]
+async fn a_failure_counts_for_the_newest_upload_and_its_own_job() {
+    let table = claimed("0B").await;
+    assert!(!table.apply_now(&event("0A", "job-old", failed())).await);
+    assert!(table.submit("0B", "job-1").await);
+    assert!(!table.apply_now(&event("0B", "job-2", failed())).await);
+    assert!(table.apply_now(&event("0B", "job-1", failed())).await);
+    let record = table.record().await;
+    assert_eq!((record.status, record.error.as_deref()), (Some(Status::Failed), Some("bad input")));
+    assert!(!table.apply_now(&event("0B", "job-1", failed())).await);
+}
+
+#[tokio::test]
+async fn a_failure_before_the_submit_is_recorded_counts() {
+    let table = claimed("0A").await;
+    assert!(table.apply_now(&event("0A", "job-1", failed())).await);
+    assert_eq!(table.status().await, Status::Failed);
+}
+
+#[tokio::test]
+async fn a_requested_record_is_found_by_its_key_and_by_its_other_types() {
+    let table = table().await;
+    table.requested().await;
+    assert_eq!(table.find(&key(KEY)).await.unwrap(), Some(id()));
+    let mp4 = key("Alba/0/c5e866594d810c0c3e1f.mp4");
+    assert_eq!(table.find(&mp4).await.unwrap(), Some(id()));
+    assert_eq!(table.find_or_adopt(&mp4, SystemTime::now()).await.unwrap(), id());
+    assert_eq!(table.find(&key("Alba/0/c5e866594d810c0c3e1e.webm")).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn an_upload_that_nobody_asked_for_gets_a_record_once() {
+    let table = table().await;
+    for name in ["Alba/0/clip.mp4", KEY, "clip.mp4"] {
+        let key = key(name);
+        assert_eq!(table.find(&key).await.unwrap(), None);
+        let id = table.find_or_adopt(&key, SystemTime::now()).await.unwrap();
+        assert_eq!(id, RecordId { project_step: key.project_step(), mail: format!("unknown/{}", key.file_name()) });
+        assert_eq!(table.find_or_adopt(&key, SystemTime::now()).await.unwrap(), id);
+        assert_eq!(table.find(&key).await.unwrap(), Some(id));
+    }
+}
+
+#[tokio::test]
+async fn a_record_that_was_asked_for_goes_before_one_that_was_not() {
+    let table = table().await;
+    table.find_or_adopt(&key(KEY), SystemTime::now()).await.unwrap();
+    table.requested().await;
+    assert_eq!(table.find(&key(KEY)).await.unwrap(), Some(id()));
+}
+
+#[tokio::test]
+async fn two_keys_with_one_place_get_a_record_each() {
+    let table = table().await;
+    let (first, second) = (key("a-b/c/x.mp4"), key("a/b-c/x.mp4"));
+    let first_id = table.find_or_adopt(&first, SystemTime::now()).await.unwrap();
+    let second_id = table.find_or_adopt(&second, SystemTime::now()).await.unwrap();
+    assert_ne!(first_id, second_id);
+    assert_eq!(table.find(&first).await.unwrap(), Some(first_id));
+    assert_eq!(table.find(&second).await.unwrap(), Some(second_id));
+}
+
+#[tokio::test]
+async fn the_longest_key_of_s3_gets_a_record() {
+    let table = table().await;
+    let key = key(&format!("{}.mp4", "k".repeat(1020)));
+    let id = table.find_or_adopt(&key, SystemTime::now()).await.unwrap();
+    assert!(id.mail.starts_with("unknown/") && id.mail.len() <= 1024);
+    assert_eq!(table.find(&key).await.unwrap(), Some(id));
+}

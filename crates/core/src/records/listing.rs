@@ -1,0 +1,360 @@
+//! The admin's list: filtered and paged, at a cost that grows with the page and not with the table.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use serde::{Deserialize, Serialize};
+
+use super::{Item, MAIL_INDEX, Record, RecordId, SERVICE, Status, Table, read, s};
+use crate::Error;
+use crate::key::{Invalid, Mail, Project, Step, fingerprint, project_step};
+
+/// Which records are asked for; every part that is set must match.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// One person's records.
+    pub mail: Option<Mail>,
+    /// One project's records.
+    pub project: Option<Project>,
+    /// One step of that project.
+    pub step: Option<Step>,
+    /// Records in this state.
+    pub status: Option<Status>,
+}
+
+/// Some records and where to go on.
+#[derive(Debug)]
+pub struct Page {
+    /// At most as many as asked for; fewer, even none, when a filter passes few of those looked at.
+    pub records: Vec<Record>,
+    /// Where the next page starts; `None` on the last one.
+    pub next: Option<Cursor>,
+}
+
+/// A place in one filter's list: the record after which the next page starts. Opaque to clients.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cursor(RecordId);
+
+#[derive(Serialize, Deserialize)]
+struct CursorText<'a> {
+    #[serde(borrow, rename = "p")]
+    project_step: std::borrow::Cow<'a, str>,
+    #[serde(borrow, rename = "m")]
+    mail: std::borrow::Cow<'a, str>,
+    #[serde(borrow, rename = "f")]
+    filter: std::borrow::Cow<'a, str>,
+}
+
+const BAD_CURSOR: Invalid =
+    Invalid { field: "cursor", rule: "taken unchanged from the Link header of a page with the same filters" };
+
+impl Cursor {
+    /// The cursor as text for a URL.
+    #[must_use]
+    pub fn encode(&self, filter: &Filter) -> String {
+        let text = CursorText {
+            project_step: (&self.0.project_step).into(),
+            mail: (&self.0.mail).into(),
+            filter: filter.fingerprint().into(),
+        };
+        BASE64_URL_SAFE_NO_PAD.encode(serde_json::to_vec(&text).unwrap_or_default())
+    }
+
+    /// Reads a cursor that [`Self::encode`] made for the same filter.
+    ///
+    /// # Errors
+    /// [`Invalid`] for anything else.
+    pub fn decode(text: &str, filter: &Filter) -> Result<Self, Invalid> {
+        let json = BASE64_URL_SAFE_NO_PAD.decode(text).map_err(|_| BAD_CURSOR)?;
+        let text: CursorText = serde_json::from_slice(&json).map_err(|_| BAD_CURSOR)?;
+        let within_key_limits = (1..=2048).contains(&text.project_step.len()) && (1..=1024).contains(&text.mail.len());
+        let within_filter = filter.partition().is_none_or(|partition| partition == text.project_step)
+            && filter.mail.as_ref().is_none_or(|mail| mail.as_str() == text.mail);
+        if text.filter == filter.fingerprint() && within_key_limits && within_filter {
+            Ok(Self(RecordId { project_step: text.project_step.into_owned(), mail: text.mail.into_owned() }))
+        } else {
+            Err(BAD_CURSOR)
+        }
+    }
+
+    fn start_key(&self) -> Item {
+        key_of(&self.0)
+    }
+}
+
+/// Items that one request to DynamoDB looks at when a filter may drop most of them.
+const LOOKED_AT: i32 = 1000;
+/// Requests to DynamoDB for one page: bounds the time of an answer when a filter matches next to nothing.
+const MOST_REQUESTS: usize = 10;
+/// What `BatchGetItem` takes at once.
+const BATCH: usize = 100;
+
+impl Table {
+    /// The next records of a filter, `limit` at most.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`], or [`Error::Malformed`] for an item that is no record.
+    pub async fn list(&self, filter: &Filter, limit: usize, after: Option<Cursor>) -> Result<Page, Error> {
+        let mut records: Vec<Record> = Vec::new();
+        let mut start = after.map(|cursor| cursor.start_key());
+        for _ in 0..MOST_REQUESTS {
+            let wanted = i32::try_from(limit - records.len()).unwrap_or(LOOKED_AT);
+            let (mut found, next) = self.look(filter, wanted, start).await?;
+            let overflow = found.len() > limit - records.len();
+            found.truncate(limit - records.len());
+            records.append(&mut found);
+            if overflow {
+                let next = records.last().map(|record| Cursor(record.id.clone()));
+                return Ok(Page { records, next });
+            }
+            start = next;
+            if start.is_none() || records.len() == limit {
+                break;
+            }
+        }
+        let next = start.map(read).transpose()?.map(Cursor);
+        Ok(Page { records, next })
+    }
+
+    /// One request to DynamoDB, over the cheapest path that the filter allows.
+    async fn look(
+        &self,
+        filter: &Filter,
+        wanted: i32,
+        start: Option<Item>,
+    ) -> Result<(Vec<Record>, Option<Item>), Error> {
+        if let (Some(mail), None) = (&filter.mail, filter.partition()) {
+            return self.look_at_mail(filter, mail, wanted, start).await;
+        }
+        let conditions = filter.conditions();
+        let limit = if conditions.expression.is_some() { LOOKED_AT } else { wanted };
+        let (items, next) = match filter.partition() {
+            Some(partition) => self.query(filter.key(partition), conditions, limit, start).await?,
+            None => self.scan(conditions, limit, start).await?,
+        };
+        Ok((items.into_iter().map(read).collect::<Result<_, _>>()?, next))
+    }
+
+    async fn query(
+        &self,
+        key: (&str, Item),
+        conditions: Conditions,
+        limit: i32,
+        start: Option<Item>,
+    ) -> Result<(Vec<Item>, Option<Item>), Error> {
+        let (key_condition, key_values) = key;
+        let values = conditions.values.unwrap_or_default().into_iter().chain(key_values).collect();
+        let query = self
+            .client
+            .query()
+            .table_name(&self.name)
+            .key_condition_expression(key_condition)
+            .limit(limit)
+            .set_exclusive_start_key(start)
+            .set_filter_expression(conditions.expression)
+            .set_expression_attribute_names(conditions.names)
+            .set_expression_attribute_values(Some(values));
+        let page = query.send().await.map_err(|error| Error::unavailable(SERVICE, "Query", &error))?;
+        Ok((page.items.unwrap_or_default(), page.last_evaluated_key))
+    }
+
+    async fn scan(
+        &self,
+        conditions: Conditions,
+        limit: i32,
+        start: Option<Item>,
+    ) -> Result<(Vec<Item>, Option<Item>), Error> {
+        let scan = self
+            .client
+            .scan()
+            .table_name(&self.name)
+            .limit(limit)
+            .set_exclusive_start_key(start)
+            .set_filter_expression(conditions.expression)
+            .set_expression_attribute_names(conditions.names)
+            .set_expression_attribute_values(conditions.values);
+        let page = scan.send().await.map_err(|error| Error::unavailable(SERVICE, "Scan", &error))?;
+        Ok((page.items.unwrap_or_default(), page.last_evaluated_key))
+    }
+
+    /// The index of mails holds keys only, so the records themselves are fetched and filtered here.
+    async fn look_at_mail(
+        &self,
+        filter: &Filter,
+        mail: &Mail,
+        wanted: i32,
+        start: Option<Item>,
+    ) -> Result<(Vec<Record>, Option<Item>), Error> {
+        let query = self
+            .client
+            .query()
+            .table_name(&self.name)
+            .index_name(MAIL_INDEX)
+            .key_condition_expression("Mail = :mail")
+            .expression_attribute_values(":mail", s(mail.as_str()))
+            .limit(wanted)
+            .set_exclusive_start_key(start);
+        let page = query.send().await.map_err(|error| Error::unavailable(SERVICE, "Query", &error))?;
+        let ids = page.items.unwrap_or_default().into_iter().map(read).collect::<Result<Vec<RecordId>, _>>()?;
+        let mut found = self.get_all(&ids).await?;
+        let in_order = ids.iter().filter_map(|id| found.remove(id)).filter(|record| filter.matches(record));
+        Ok((in_order.collect(), page.last_evaluated_key))
+    }
+
+    async fn get_all(&self, ids: &[RecordId]) -> Result<HashMap<RecordId, Record>, Error> {
+        let mut records = HashMap::new();
+        for batch in ids.chunks(BATCH) {
+            let found = self.get_batch(batch.iter().map(key_of).collect()).await?;
+            records.extend(found.into_iter().map(|record| (record.id.clone(), record)));
+        }
+        Ok(records)
+    }
+
+    /// DynamoDB may leave keys of a batch for later; they are asked for again, for a while.
+    async fn get_batch(&self, mut keys: Vec<Item>) -> Result<Vec<Record>, Error> {
+        let mut records = Vec::with_capacity(keys.len());
+        for _ in 0..MOST_REQUESTS {
+            let asked = KeysAndAttributes::builder()
+                .set_keys(Some(keys))
+                .build()
+                .map_err(|error| Error::Malformed(error.to_string()))?;
+            let answer = self.client.batch_get_item().request_items(&self.name, asked).send().await;
+            let answer = answer.map_err(|error| Error::unavailable(SERVICE, "BatchGetItem", &error))?;
+            let items = answer.responses.and_then(|mut tables| tables.remove(&self.name)).unwrap_or_default();
+            for item in items {
+                records.push(read(item)?);
+            }
+            match answer.unprocessed_keys.and_then(|mut tables| tables.remove(&self.name)) {
+                Some(left) if !left.keys.is_empty() => keys = left.keys,
+                _ => return Ok(records),
+            }
+        }
+        Err(Error::Unavailable {
+            service: SERVICE,
+            operation: "BatchGetItem",
+            reason: "keys were left unprocessed".to_owned(),
+        })
+    }
+}
+
+/// A filter expression with its names and values; all `None` where nothing is filtered.
+#[derive(Default)]
+struct Conditions {
+    expression: Option<String>,
+    names: Option<HashMap<String, String>>,
+    values: Option<Item>,
+}
+
+impl Filter {
+    /// The one partition that can hold matching records, when project and step are given.
+    fn partition(&self) -> Option<String> {
+        Some(project_step(self.project.as_ref()?, self.step?))
+    }
+
+    /// Keys of a project's videos start so; a `ProjectStep` cannot tell `a-b` step 1 from `a` step `b-1`.
+    fn video_prefix(&self) -> Option<String> {
+        self.project.as_ref().map(|project| format!("{project}/"))
+    }
+
+    /// The key condition of a query on the table.
+    fn key(&self, partition: String) -> (&'static str, Item) {
+        let partition = (":partition".to_owned(), s(partition));
+        match &self.mail {
+            Some(mail) => (
+                "ProjectStep = :partition AND Mail = :mail",
+                Item::from([partition, (":mail".to_owned(), s(mail.as_str()))]),
+            ),
+            None => ("ProjectStep = :partition", Item::from([partition])),
+        }
+    }
+
+    /// What is left to filter beside the keys.
+    fn conditions(&self) -> Conditions {
+        let mut clauses = Vec::new();
+        let mut conditions = Conditions::default();
+        if let (Some(prefix), None) = (self.video_prefix(), self.step) {
+            clauses.push("begins_with(video, :prefix)");
+            conditions.values.get_or_insert_default().insert(":prefix".to_owned(), s(prefix));
+        }
+        if let Some(status) = self.status {
+            clauses.push("#status = :status");
+            conditions.names = Some(HashMap::from([("#status".to_owned(), "status".to_owned())]));
+            conditions.values.get_or_insert_default().insert(":status".to_owned(), s(status.as_str()));
+        }
+        conditions.expression = (!clauses.is_empty()).then(|| clauses.join(" AND "));
+        conditions
+    }
+
+    fn matches(&self, record: &Record) -> bool {
+        let in_project = |prefix: String| record.video.as_ref().is_some_and(|video| video.starts_with(&prefix));
+        self.video_prefix().is_none_or(in_project) && self.status.is_none_or(|status| record.status == Some(status))
+    }
+
+    fn fingerprint(&self) -> String {
+        let text = |part: Option<String>| part.unwrap_or_default();
+        fingerprint(&[
+            self.mail.as_ref().map_or("", Mail::as_str),
+            &text(self.project.as_ref().map(ToString::to_string)),
+            &text(self.step.map(|step| step.to_string())),
+            self.status.map_or("", Status::as_str),
+        ])
+    }
+}
+
+fn key_of(id: &RecordId) -> HashMap<String, AttributeValue> {
+    Item::from([("ProjectStep".to_owned(), s(&id.project_step)), ("Mail".to_owned(), s(&id.mail))])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn filter(project: Option<&str>, step: Option<&str>, mail: Option<&str>) -> Filter {
+        Filter {
+            mail: mail.map(|text| text.parse().unwrap()),
+            project: project.map(|text| text.parse().unwrap()),
+            step: step.map(|text| text.parse().unwrap()),
+            status: None,
+        }
+    }
+
+    fn cursor() -> Cursor {
+        Cursor(RecordId { project_step: "Alba-0".to_owned(), mail: "a@b".to_owned() })
+    }
+
+    #[test]
+    fn a_cursor_reads_back_for_its_own_filter_only() {
+        let filters = [
+            filter(None, None, None),
+            filter(Some("Alba"), None, None),
+            filter(Some("Alba"), Some("0"), None),
+            filter(None, None, Some("a@b")),
+        ];
+        for (i, made_for) in filters.iter().enumerate() {
+            let text = cursor().encode(made_for);
+            for (j, read_for) in filters.iter().enumerate() {
+                assert_eq!(Cursor::decode(&text, read_for).is_ok(), i == j);
+            }
+        }
+    }
+
+    #[test]
+    fn a_cursor_outside_its_filter_is_refused() {
+        let other_step = filter(Some("Alba"), Some("1"), None);
+        assert!(Cursor::decode(&cursor().encode(&other_step), &other_step).is_err());
+        let other_mail = filter(None, None, Some("b@b"));
+        assert!(Cursor::decode(&cursor().encode(&other_mail), &other_mail).is_err());
+    }
+
+    #[test]
+    fn what_is_no_cursor_is_refused() {
+        let all = filter(None, None, None);
+        let empty_key = Cursor(RecordId { project_step: String::new(), mail: "a@b".to_owned() }).encode(&all);
+        let long_mail = Cursor(RecordId { project_step: "p".to_owned(), mail: "m".repeat(1025) }).encode(&all);
+        for text in ["", "e30", "not base64!", "bnVsbA", &empty_key, &long_mail] {
+            assert_eq!(Cursor::decode(text, &all), Err(BAD_CURSOR), "{text}");
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! Jobs on Amazon Elastic Transcoder, API version 2012-09-25.
+//!
+//! AWS closed the service to customers on 2025-11-13; see
+//! <https://docs.aws.amazon.com/elastictranscoder/latest/developerguide/create-job.html>.
+
+use std::time::SystemTime;
+
+use aws_sdk_elastictranscoder::Client;
+use aws_sdk_elastictranscoder::operation::create_job::builders::CreateJobFluentBuilder;
+use aws_sdk_elastictranscoder::types::{CreateJobOutput, JobInput};
+use aws_types::SdkConfig;
+
+use super::{Job, SubmitError, submit_error};
+use crate::Error;
+use crate::time::epoch_seconds;
+
+/// "System preset: Web": 1280x720 at most, H.264 main, 2200 kbit/s, AAC 160 kbit/s.
+const WEB_PRESET: &str = "1351620000001-100070";
+/// An output key has at most 255 characters, an input key 1,024.
+const LONGEST_OUTPUT_KEY: usize = 255;
+/// 50 jobs a page: enough to look through 5,000 jobs in one take-over.
+const MOST_PAGES: usize = 100;
+const SERVICE: &str = "Elastic Transcoder";
+
+/// A pipeline of Elastic Transcoder.
+#[derive(Debug, Clone)]
+pub struct ElasticTranscoder {
+    client: Client,
+    pipeline_id: String,
+}
+
+impl ElasticTranscoder {
+    pub(super) fn new(aws: &SdkConfig, pipeline_id: String) -> Self {
+        Self { client: Client::new(aws), pipeline_id }
+    }
+
+    pub(super) async fn submit(&self, job: &Job) -> Result<String, SubmitError> {
+        let answer = self.create_job(job).send().await.map_err(|error| submit_error(SERVICE, &error))?;
+        let id = answer.job.and_then(|job| job.id);
+        id.ok_or_else(|| SubmitError::Unavailable(no_id()))
+    }
+
+    fn create_job(&self, job: &Job) -> CreateJobFluentBuilder {
+        self.client
+            .create_job()
+            .pipeline_id(&self.pipeline_id)
+            .input(JobInput::builder().key(job.key.as_str()).build())
+            .output_key_prefix(job.output_prefix())
+            .outputs(CreateJobOutput::builder().key(output_key(job)).preset_id(WEB_PRESET).build())
+            .set_user_metadata(Some(job.user_metadata()))
+    }
+
+    pub(super) async fn find(&self, token: &str, since: SystemTime) -> Result<Option<String>, Error> {
+        let since = i64::try_from(epoch_seconds(since)).unwrap_or(i64::MAX).saturating_mul(1000);
+        let mut page_token = None;
+        for _ in 0..MOST_PAGES {
+            let newest_first = self.client.list_jobs_by_pipeline().pipeline_id(&self.pipeline_id).ascending("false");
+            let page = newest_first.set_page_token(page_token).send().await;
+            let page = page.map_err(|error| Error::unavailable(SERVICE, "ListJobsByPipeline", &error))?;
+            for job in page.jobs.unwrap_or_default() {
+                if job
+                    .timing
+                    .as_ref()
+                    .and_then(|timing| timing.submit_time_millis)
+                    .is_some_and(|submitted| submitted < since)
+                {
+                    return Ok(None);
+                }
+                let carries_token =
+                    job.user_metadata.as_ref().and_then(|pairs| pairs.get("token")).is_some_and(|own| own == token);
+                if carries_token && job.status.as_deref() != Some("Canceled") {
+                    return Ok(job.id);
+                }
+            }
+            page_token = page.next_page_token;
+            if page_token.is_none() {
+                return Ok(None);
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// `web/` and the input's name with all its folders, as the original named it; the token where that would be too long.
+fn output_key(job: &Job) -> String {
+    let key = format!("web/{}", job.key);
+    if key.len() <= LONGEST_OUTPUT_KEY { key } else { format!("web/{}.mp4", job.token()) }
+}
+
+fn no_id() -> Error {
+    Error::Unavailable { service: SERVICE, operation: "CreateJob", reason: "the answer names no job".to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_smithy_runtime_api::client::behavior_version::BehaviorVersion;
+
+    use super::*;
+    use crate::key::ObjectKey;
+
+    fn job(key: &str, plain_prefix: bool) -> Job {
+        let key = ObjectKey::from_decoded(key).unwrap();
+        Job { bucket: "media".to_owned(), key, sequencer: "0A".parse().unwrap(), plain_prefix }
+    }
+
+    #[test]
+    fn the_job_is_the_originals() {
+        let aws = SdkConfig::builder().behavior_version(BehaviorVersion::latest()).build();
+        let request = ElasticTranscoder::new(&aws, "1111111111111-abcde1".to_owned())
+            .create_job(&job("Alba/0/c5e866594d810c0c3e1f.webm", true));
+        let input = request.as_input();
+        assert_eq!(input.get_pipeline_id().as_deref(), Some("1111111111111-abcde1"));
+        assert_eq!(input.get_input().as_ref().unwrap().key(), Some("Alba/0/c5e866594d810c0c3e1f.webm"));
+        assert_eq!(input.get_output_key_prefix().as_deref(), Some("output/"));
+        let output = &input.get_outputs().as_ref().unwrap()[0];
+        assert_eq!(output.key(), Some("web/Alba/0/c5e866594d810c0c3e1f.webm"));
+        assert_eq!(output.preset_id(), Some("1351620000001-100070"));
+    }
+
+    #[test]
+    fn an_upload_again_gets_a_prefix_of_its_own() {
+        assert_eq!(job("x.mp4", false).output_prefix(), format!("output/0A{}/", "0".repeat(38)));
+    }
+
+    #[test]
+    fn an_output_key_is_never_longer_than_the_service_takes() {
+        assert_eq!(output_key(&job(&"k".repeat(251), true)).len(), 255);
+        let long = job(&"k".repeat(252), true);
+        assert_eq!(output_key(&long), format!("web/{}.mp4", long.token()));
+    }
+}

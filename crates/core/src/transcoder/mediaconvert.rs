@@ -1,0 +1,210 @@
+//! Jobs on AWS Elemental MediaConvert, API version 2017-08-29: Elastic Transcoder's "System preset: Web" in MediaConvert's terms.
+//!
+//! See <https://docs.aws.amazon.com/mediaconvert/latest/apireference/jobs.html>.
+
+use std::time::SystemTime;
+
+use aws_sdk_mediaconvert::Client;
+use aws_sdk_mediaconvert::operation::create_job::builders::CreateJobFluentBuilder;
+use aws_sdk_mediaconvert::types::{
+    AacCodingMode, AacSettings, AudioCodec, AudioCodecSettings, AudioDefaultSelection, AudioDescription, AudioSelector,
+    ContainerSettings, ContainerType, FileGroupSettings, H264CodecLevel, H264CodecProfile, H264FramerateControl,
+    H264GopSizeUnits, H264ParControl, H264RateControlMode, H264Settings, Input, InputRotate, JobSettings, JobStatus,
+    Order, Output, OutputGroup, OutputGroupSettings, OutputGroupType, ScalingBehavior, VideoCodec, VideoCodecSettings,
+    VideoDescription, VideoSelector,
+};
+use aws_types::SdkConfig;
+
+use super::{Job, SubmitError, submit_error};
+use crate::Error;
+use crate::key::ObjectKey;
+use crate::time::epoch_seconds;
+
+/// The most that `ListJobs` gives at once.
+const PAGE: i32 = 20;
+/// Enough to look through 5,000 jobs in one take-over.
+const MOST_PAGES: usize = 250;
+const AUDIO_SELECTOR: &str = "Audio Selector 1";
+const SERVICE: &str = "MediaConvert";
+
+/// A MediaConvert account and region with the role and bucket of this deployment.
+#[derive(Debug, Clone)]
+pub struct MediaConvert {
+    client: Client,
+    role_arn: String,
+    queue_arn: Option<String>,
+    output_bucket: String,
+}
+
+impl MediaConvert {
+    pub(super) fn new(aws: &SdkConfig, role_arn: String, queue_arn: Option<String>, output_bucket: String) -> Self {
+        Self { client: Client::new(aws), role_arn, queue_arn, output_bucket }
+    }
+
+    pub(super) async fn submit(&self, job: &Job) -> Result<String, SubmitError> {
+        let answer = self.create_job(job).send().await.map_err(|error| submit_error(SERVICE, &error))?;
+        let id = answer.job.and_then(|job| job.id);
+        id.ok_or_else(|| SubmitError::Unavailable(no_id()))
+    }
+
+    fn create_job(&self, job: &Job) -> CreateJobFluentBuilder {
+        let input = Input::builder()
+            .file_input(format!("s3://{}/{}", job.bucket, job.key))
+            .audio_selectors(
+                AUDIO_SELECTOR,
+                AudioSelector::builder().default_selection(AudioDefaultSelection::Default).build(),
+            )
+            .video_selector(VideoSelector::builder().rotate(InputRotate::Auto).build())
+            .build();
+        let settings = JobSettings::builder().inputs(input).output_groups(output_group(&self.destination(job))).build();
+        self.client
+            .create_job()
+            .role(&self.role_arn)
+            .set_queue(self.queue_arn.clone())
+            .client_request_token(job.token())
+            .set_user_metadata(Some(job.user_metadata()))
+            .settings(settings)
+    }
+
+    /// The folder that the result goes to; MediaConvert adds the input's name with `.mp4` in place of its extension.
+    fn destination(&self, job: &Job) -> String {
+        // Names that differ in their extension only would end in one file, which MediaConvert overwrites without a word. Keys that we
+        // sign belong to one record whatever their extension; anyone else's need a folder of their own.
+        let folder_of_its_own =
+            Job { plain_prefix: job.plain_prefix && job.key.signed_stem().is_some(), ..job.clone() };
+        let folder = job.key.as_str().rsplit_once('/').map_or("", |(folder, _)| folder);
+        let separator = if folder.is_empty() { "" } else { "/" };
+        format!("s3://{}/{}web/{folder}{separator}", self.output_bucket, folder_of_its_own.output_prefix())
+    }
+
+    pub(super) async fn find(&self, token: &str, since: SystemTime) -> Result<Option<String>, Error> {
+        let since = epoch_seconds(since).cast_signed();
+        let mut next_token = None;
+        for _ in 0..MOST_PAGES {
+            let newest_first =
+                self.client.list_jobs().order(Order::Descending).max_results(PAGE).set_queue(self.queue_arn.clone());
+            let page = newest_first.set_next_token(next_token).send().await;
+            let page = page.map_err(|error| Error::unavailable(SERVICE, "ListJobs", &error))?;
+            for job in page.jobs.unwrap_or_default() {
+                if job.created_at.is_some_and(|created| created.secs() < since) {
+                    return Ok(None);
+                }
+                let carries_token =
+                    job.user_metadata.as_ref().and_then(|pairs| pairs.get("token")).is_some_and(|own| own == token);
+                if carries_token && job.status != Some(JobStatus::Canceled) {
+                    return Ok(job.id);
+                }
+            }
+            next_token = page.next_token;
+            if next_token.is_none() {
+                return Ok(None);
+            }
+        }
+        Ok(None)
+    }
+
+    /// The upload that a job reads, for a job whose key was too long for its metadata.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when the service does not answer or does not know the job.
+    pub async fn input_key(&self, job_id: &str) -> Result<Option<ObjectKey>, Error> {
+        let answer = self.client.get_job().id(job_id).send().await;
+        let job = answer.map_err(|error| Error::unavailable(SERVICE, "GetJob", &error))?.job;
+        let inputs = job.and_then(|job| job.settings).and_then(|settings| settings.inputs).unwrap_or_default();
+        let url = inputs.first().and_then(|input| input.file_input.as_deref());
+        let key =
+            url.and_then(|url| url.strip_prefix("s3://")).and_then(|path| path.split_once('/')).map(|(_, key)| key);
+        Ok(key.and_then(|key| ObjectKey::from_decoded(key).ok()))
+    }
+}
+
+fn output_group(destination: &str) -> OutputGroup {
+    let files = FileGroupSettings::builder().destination(destination).build();
+    let settings =
+        OutputGroupSettings::builder().r#type(OutputGroupType::FileGroupSettings).file_group_settings(files).build();
+    let output = Output::builder()
+        .container_settings(ContainerSettings::builder().container(ContainerType::Mp4).build())
+        .video_description(video())
+        .audio_descriptions(audio())
+        .build();
+    OutputGroup::builder().output_group_settings(settings).outputs(output).build()
+}
+
+fn video() -> VideoDescription {
+    let h264 = H264Settings::builder()
+        .codec_profile(H264CodecProfile::Main)
+        .codec_level(H264CodecLevel::Level31)
+        .number_reference_frames(3)
+        .rate_control_mode(H264RateControlMode::Cbr)
+        .bitrate(2_200_000)
+        .framerate_control(H264FramerateControl::Specified)
+        .framerate_numerator(30)
+        .framerate_denominator(1)
+        .gop_size(90.0)
+        .gop_size_units(H264GopSizeUnits::Frames)
+        .par_control(H264ParControl::Specified)
+        .par_numerator(1)
+        .par_denominator(1)
+        .build();
+    VideoDescription::builder()
+        .width(1280)
+        .height(720)
+        .scaling_behavior(ScalingBehavior::FitNoUpscale)
+        .codec_settings(VideoCodecSettings::builder().codec(VideoCodec::H264).h264_settings(h264).build())
+        .build()
+}
+
+fn audio() -> AudioDescription {
+    let aac =
+        AacSettings::builder().bitrate(160_000).sample_rate(44_100).coding_mode(AacCodingMode::CodingMode20).build();
+    AudioDescription::builder()
+        .audio_source_name(AUDIO_SELECTOR)
+        .codec_settings(AudioCodecSettings::builder().codec(AudioCodec::Aac).aac_settings(aac).build())
+        .build()
+}
+
+fn no_id() -> Error {
+    Error::Unavailable { service: SERVICE, operation: "CreateJob", reason: "the answer names no job".to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_smithy_runtime_api::client::behavior_version::BehaviorVersion;
+
+    use super::*;
+
+    fn job(key: &str, plain_prefix: bool) -> Job {
+        let key = ObjectKey::from_decoded(key).unwrap();
+        Job { bucket: "media".to_owned(), key, sequencer: "0A".parse().unwrap(), plain_prefix }
+    }
+
+    fn service() -> MediaConvert {
+        let aws = SdkConfig::builder().behavior_version(BehaviorVersion::latest()).build();
+        MediaConvert::new(&aws, "arn:role".to_owned(), None, "out".to_owned())
+    }
+
+    #[test]
+    fn the_job_reads_the_upload_and_carries_the_token() {
+        let job = job("Alba/0/c5e866594d810c0c3e1f.webm", true);
+        let request = service().create_job(&job);
+        let input = request.as_input();
+        assert_eq!(input.get_role().as_deref(), Some("arn:role"));
+        assert_eq!(input.get_client_request_token().as_deref(), Some(job.token().as_str()));
+        let settings = input.get_settings().as_ref().unwrap();
+        assert_eq!(settings.inputs()[0].file_input(), Some("s3://media/Alba/0/c5e866594d810c0c3e1f.webm"));
+        assert_eq!(settings.inputs()[0].video_selector().unwrap().rotate(), Some(&InputRotate::Auto));
+    }
+
+    #[test]
+    fn results_lie_beside_each_other_but_never_on_each_other() {
+        let own = format!("0A{}", "0".repeat(38));
+        for (key, plain_prefix, destination) in [
+            ("Alba/0/c5e866594d810c0c3e1f.webm", true, "s3://out/output/web/Alba/0/".to_owned()),
+            ("Alba/0/c5e866594d810c0c3e1f.webm", false, format!("s3://out/output/{own}/web/Alba/0/")),
+            ("Alba/0/clip.mov", true, format!("s3://out/output/{own}/web/Alba/0/")),
+            ("clip.mov", true, format!("s3://out/output/{own}/web/")),
+        ] {
+            assert_eq!(service().destination(&job(key, plain_prefix)), destination);
+        }
+    }
+}

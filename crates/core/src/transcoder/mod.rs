@@ -1,0 +1,274 @@
+//! Submitting a 720p transcode: Elastic Transcoder, which the original used, or MediaConvert, which AWS offers today.
+
+mod elastictranscoder;
+mod mediaconvert;
+
+use std::collections::HashMap;
+use std::time::{Duration, SystemTime};
+
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use aws_types::SdkConfig;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+
+use crate::Error;
+use crate::error::describe;
+use crate::key::{ObjectKey, Sequencer, fingerprint};
+
+pub use elastictranscoder::ElasticTranscoder;
+pub use mediaconvert::MediaConvert;
+
+/// Elastic Transcoder, as `TRANSCODER` and the records spell it.
+pub const ELASTIC_TRANSCODER: &str = "elastictranscoder";
+/// MediaConvert, as `TRANSCODER` and the records spell it.
+pub const MEDIA_CONVERT: &str = "mediaconvert";
+
+/// Which transcoder a deployment uses, with what it needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Settings {
+    /// Jobs go to a pipeline, which knows its buckets.
+    ElasticTranscoder {
+        /// The pipeline's id.
+        pipeline_id: String,
+    },
+    /// Jobs name their output bucket themselves.
+    MediaConvert {
+        /// The role that MediaConvert takes to read and write the buckets.
+        role_arn: String,
+        /// The queue; the account's default queue when absent.
+        queue_arn: Option<String>,
+        /// The bucket that the result is written to.
+        output_bucket: String,
+    },
+}
+
+/// The transcoder of this deployment.
+#[derive(Debug, Clone)]
+pub enum Transcoder {
+    /// Amazon Elastic Transcoder.
+    ElasticTranscoder(ElasticTranscoder),
+    /// AWS Elemental MediaConvert.
+    MediaConvert(MediaConvert),
+}
+
+/// One upload to transcode.
+#[derive(Debug, Clone)]
+pub struct Job {
+    /// The bucket of the upload.
+    pub bucket: String,
+    /// The upload's key.
+    pub key: ObjectKey,
+    /// Which upload of that key.
+    pub sequencer: Sequencer,
+    /// Whether the result may take the plain `output/` prefix. Only the first job of a record's first upload may: Elastic Transcoder
+    /// fails a job whose output exists, and MediaConvert would let a slow older job overwrite a newer result.
+    pub plain_prefix: bool,
+}
+
+/// Why a job was not created.
+#[derive(Debug, thiserror::Error)]
+pub enum SubmitError {
+    /// The service will never take this job; the reason is fit for the admin.
+    #[error("{0}")]
+    Refused(String),
+    /// Throttling, a failure of the service or of the network: later may be better.
+    #[error(transparent)]
+    Unavailable(#[from] Error),
+}
+
+/// How far a service's clock may be behind the one that stamped the upload.
+const CLOCK_SKEW: Duration = Duration::from_mins(2);
+
+impl Transcoder {
+    /// The transcoder that `settings` name.
+    #[must_use]
+    pub fn new(settings: &Settings, aws: &SdkConfig) -> Self {
+        match settings.clone() {
+            Settings::ElasticTranscoder { pipeline_id } => {
+                Self::ElasticTranscoder(ElasticTranscoder::new(aws, pipeline_id))
+            }
+            Settings::MediaConvert { role_arn, queue_arn, output_bucket } => {
+                Self::MediaConvert(MediaConvert::new(aws, role_arn, queue_arn, output_bucket))
+            }
+        }
+    }
+
+    /// The name as `TRANSCODER` spells it; stands in the record.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::ElasticTranscoder(_) => ELASTIC_TRANSCODER,
+            Self::MediaConvert(_) => MEDIA_CONVERT,
+        }
+    }
+
+    /// Creates the job and answers its id.
+    ///
+    /// # Errors
+    /// [`SubmitError`] says whether trying again makes sense.
+    pub async fn submit(&self, job: &Job) -> Result<String, SubmitError> {
+        match self {
+            Self::ElasticTranscoder(service) => service.submit(job).await,
+            Self::MediaConvert(service) => service.submit(job).await,
+        }
+    }
+
+    /// Looks for a job that carries this upload's token, among those created since the upload.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when the service does not answer.
+    pub async fn find(&self, job: &Job, uploaded_at: SystemTime) -> Result<Option<String>, Error> {
+        let since = uploaded_at.checked_sub(CLOCK_SKEW).unwrap_or(SystemTime::UNIX_EPOCH);
+        match self {
+            Self::ElasticTranscoder(service) => service.find(&job.token(), since).await,
+            Self::MediaConvert(service) => service.find(&job.token(), since).await,
+        }
+    }
+}
+
+impl Job {
+    /// The same text for the same upload, whoever submits it: how a second invocation recognises the first one's job.
+    #[must_use]
+    pub fn token(&self) -> String {
+        fingerprint(&[&self.bucket, self.key.as_str(), self.sequencer.as_str()])
+    }
+
+    /// What travels with the job and comes back with its events. Never the mail.
+    fn user_metadata(&self) -> HashMap<String, String> {
+        let metadata = Metadata {
+            token: Some(self.token()),
+            key: Some(self.key.clone()),
+            sequencer: Some(self.sequencer.clone()),
+        };
+        metadata.write()
+    }
+
+    fn output_prefix(&self) -> String {
+        if self.plain_prefix { "output/".to_owned() } else { format!("output/{}/", self.sequencer) }
+    }
+}
+
+/// A job's user metadata, read leniently: a job that someone else created has none of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Metadata {
+    /// See [`Job::token`].
+    pub token: Option<String>,
+    /// The upload's key; absent when it did not fit.
+    pub key: Option<ObjectKey>,
+    /// The upload's sequencer.
+    pub sequencer: Option<Sequencer>,
+}
+
+/// Elastic Transcoder takes letters, digits, spaces and `_.:/=+-%@` in metadata, 255 characters at most.
+/// See <https://docs.aws.amazon.com/elastictranscoder/latest/developerguide/create-job.html>.
+const METADATA_CHARACTERS: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'_').remove(b'.').remove(b':').remove(b'/').remove(b'=').remove(b'-').remove(b'@');
+const METADATA_LENGTH: usize = 255;
+
+impl Metadata {
+    /// Reads what [`Job`] put into a job.
+    #[must_use]
+    pub fn read(pairs: &HashMap<String, String>) -> Self {
+        let key = pairs.get("key").and_then(|key| percent_decode_str(key).decode_utf8().ok());
+        Self {
+            token: pairs.get("token").cloned(),
+            key: key.and_then(|key| ObjectKey::from_decoded(&key).ok()),
+            sequencer: pairs.get("sequencer").and_then(|text| text.parse().ok()),
+        }
+    }
+
+    fn write(self) -> HashMap<String, String> {
+        let key = self.key.map(|key| utf8_percent_encode(key.as_str(), METADATA_CHARACTERS).to_string());
+        [
+            ("token", self.token),
+            ("key", key.filter(|key| key.len() <= METADATA_LENGTH)),
+            ("sequencer", self.sequencer.map(|sequencer| sequencer.to_string())),
+        ]
+        .into_iter()
+        .filter_map(|(name, value)| Some((name.to_owned(), value?)))
+        .collect()
+    }
+}
+
+/// Codes that say "later" although their status is 4xx: throttling, and credentials or clocks that a moment mends.
+const RETRYABLE: [&str; 10] = [
+    "ThrottlingException",
+    "Throttling",
+    "ThrottledException",
+    "TooManyRequestsException",
+    "RequestLimitExceeded",
+    "LimitExceededException",
+    "ExpiredTokenException",
+    "RequestExpired",
+    "RequestTimeTooSkewed",
+    "UnrecognizedClientException",
+];
+
+/// Tells a refusal for good (4xx other than throttling) from trouble that may pass.
+fn submit_error<E>(service: &'static str, error: &SdkError<E, HttpResponse>) -> SubmitError
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+{
+    let status = error.raw_response().map_or(0, |response| response.status().as_u16());
+    let code = error.as_service_error().and_then(ProvideErrorMetadata::code).unwrap_or_default();
+    if (400..500).contains(&status) && status != 429 && status != 408 && !RETRYABLE.contains(&code) {
+        SubmitError::Refused(format!("{service} refused the job: {}", describe(error)))
+    } else {
+        SubmitError::Unavailable(Error::unavailable(service, "CreateJob", error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn job(key: &str) -> Job {
+        Job {
+            bucket: "media".to_owned(),
+            key: ObjectKey::from_decoded(key).unwrap(),
+            sequencer: "0055AED6DCD90281E5".parse().unwrap(),
+            plain_prefix: true,
+        }
+    }
+
+    #[test]
+    fn metadata_survives_the_trip_through_a_job() {
+        for key in ["Alba/0/c5e866594d810c0c3e1f.webm", "a b+c%/ü🎬.mov"] {
+            let pairs = job(key).user_metadata();
+            let allowed = |c: char| c.is_ascii_alphanumeric() || " _.:/=+-%@".contains(c);
+            assert!(pairs.values().all(|value| value.chars().all(allowed) && value.len() <= 255), "{pairs:?}");
+            let read = Metadata::read(&pairs);
+            assert_eq!(read.key, Some(job(key).key));
+            assert_eq!(read.sequencer, Some(job(key).sequencer));
+            assert_eq!(read.token, Some(job(key).token()));
+        }
+    }
+
+    #[test]
+    fn a_key_too_long_for_metadata_is_left_out() {
+        let pairs = job(&format!("{}.mp4", "k".repeat(900))).user_metadata();
+        assert_eq!(Metadata::read(&pairs).key, None);
+        assert!(Metadata::read(&pairs).sequencer.is_some());
+    }
+
+    #[test]
+    fn foreign_metadata_reads_as_nothing() {
+        let pairs = HashMap::from([("key".to_owned(), "%ff".to_owned()), ("sequencer".to_owned(), "soon".to_owned())]);
+        assert_eq!(Metadata::read(&pairs), Metadata { token: None, key: None, sequencer: None });
+    }
+
+    #[test]
+    fn the_token_differs_by_bucket_key_and_upload() {
+        let first = job("a/0/x.mp4");
+        let others = [
+            Job { bucket: "other".to_owned(), ..first.clone() },
+            Job { key: ObjectKey::from_decoded("a/0/y.mp4").unwrap(), ..first.clone() },
+            Job { sequencer: "0055AED6DCD90281E6".parse().unwrap(), ..first.clone() },
+        ];
+        assert_eq!(first.token(), Job { plain_prefix: false, ..first.clone() }.token());
+        for other in others {
+            assert_ne!(first.token(), other.token());
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! Listing a bucket in key order, with keys below a delimiter rolled up into common prefixes.
+
+use rusqlite::Connection;
+
+use super::store::{Object, Result, Store, require_bucket};
+
+/// What to list; see <https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html>.
+#[derive(Clone, Copy, Debug)]
+pub struct Query<'a> {
+    /// The bucket.
+    pub bucket: &'a str,
+    /// Only keys that start with it.
+    pub prefix: &'a str,
+    /// Roll up keys that have it after the prefix; never empty.
+    pub delimiter: Option<&'a str>,
+    /// Only keys and common prefixes that sort after it.
+    pub after: &'a str,
+    /// At most so many keys and common prefixes.
+    pub limit: usize,
+}
+
+/// One page of a listing.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Page {
+    /// Keys with their objects, in the order of their UTF-8 bytes.
+    pub objects: Vec<(String, Object)>,
+    /// Common prefixes, in the same order.
+    pub common_prefixes: Vec<String>,
+    /// [`Query::after`] of the next page, when there is more.
+    pub next: Option<String>,
+}
+
+impl Store {
+    /// Lists a page.
+    ///
+    /// # Errors
+    /// [`super::StoreError::NoSuchBucket`], or when the index cannot be read.
+    pub fn list(&self, query: Query<'_>) -> Result<Page> {
+        self.database.read(|index| {
+            require_bucket(index, query.bucket)?;
+            self.page(index, query)
+        })
+    }
+
+    fn page(&self, index: &Connection, query: Query<'_>) -> Result<Page> {
+        let mut page = Page::default();
+        if query.limit == 0 {
+            return Ok(page);
+        }
+        let end = successor(query.prefix);
+        let mut from = first_key(query);
+        let mut last = None;
+        // Each round reads up to the next common prefix and goes on behind it: what lies below is never read.
+        while let Some(start) = from.take() {
+            let mut statement = index.prepare_cached(
+                "SELECT file, size, etag, last_modified, sequencer, attributes, key FROM objects
+                 WHERE bucket = ?1 AND key >= ?2 AND (?3 IS NULL OR key < ?3) ORDER BY key",
+            )?;
+            let mut rows = statement.query((query.bucket, start, &end))?;
+            while let Some(row) = rows.next()? {
+                if page.objects.len() + page.common_prefixes.len() == query.limit {
+                    page.next = last;
+                    return Ok(page);
+                }
+                let key: String = row.get(6)?;
+                if let Some(common) = common_prefix(&key, query) {
+                    from = successor(common);
+                    last = Some(common.to_owned());
+                    page.common_prefixes.push(common.to_owned());
+                    break;
+                }
+                last = Some(key.clone());
+                page.objects.push((key, self.object_of(row)?));
+            }
+        }
+        Ok(page)
+    }
+}
+
+/// The smallest key that may be listed, if any: after a common prefix, the first key that is not below it.
+fn first_key(query: Query<'_>) -> Option<String> {
+    let from = if query.after.is_empty() {
+        String::new()
+    } else if common_prefix(query.after, query) == Some(query.after) {
+        successor(query.after)?
+    } else {
+        // Nothing sorts between a text and the same text with a NUL behind it.
+        format!("{}\0", query.after)
+    };
+    Some(from.max(query.prefix.to_owned()))
+}
+
+fn common_prefix<'a>(key: &'a str, query: Query<'_>) -> Option<&'a str> {
+    let delimiter = query.delimiter?;
+    let rest = key.strip_prefix(query.prefix)?;
+    let position = rest.find(delimiter)?;
+    key.get(..query.prefix.len() + position + delimiter.len())
+}
+
+/// The smallest text that sorts after every text that starts with `prefix`; `None` when there is none.
+fn successor(prefix: &str) -> Option<String> {
+    let mut text = prefix.to_owned();
+    while let Some(last) = text.pop() {
+        if let Some(next) = (last..=char::MAX).nth(1) {
+            text.push(next);
+            return Some(text);
+        }
+    }
+    None
+}

@@ -1,0 +1,206 @@
+//! Multipart uploads: parts are files of the store until a completion joins them into an object.
+
+use std::fs::File;
+use std::io;
+use std::path::PathBuf;
+use std::time::SystemTime;
+
+use rusqlite::{Connection, OptionalExtension};
+use s3s::crypto::{Checksum, Md5};
+
+use super::notification::Cause;
+use super::store::{
+    Attributes, Change, Expected, Object, Result, Sealed, Staged, Store, StoreError, attributes, hex, json, millis,
+    name_of, require_bucket, time,
+};
+
+/// Every part but the last has at least this many bytes, as on AWS.
+const MIN_PART_SIZE: u64 = 5 * 1024 * 1024;
+
+/// Which upload a request is about: its id counts only together with the bucket and key it was created for.
+#[derive(Clone, Copy, Debug)]
+pub struct Upload<'a> {
+    /// The object's bucket.
+    pub bucket: &'a str,
+    /// The object's key.
+    pub key: &'a str,
+    /// What [`Store::create_upload`] answered.
+    pub id: &'a str,
+}
+
+/// A part of an unfinished upload.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// 1 to 10,000.
+    pub number: i32,
+    /// Bytes.
+    pub size: u64,
+    /// Lower-case hex MD5 of the bytes, without quotes.
+    pub etag: String,
+    /// When it was uploaded.
+    pub last_modified: SystemTime,
+    path: PathBuf,
+}
+
+impl Store {
+    /// Starts an upload and answers its id.
+    ///
+    /// # Errors
+    /// [`StoreError::NoSuchBucket`], or when the index cannot be written.
+    pub fn create_upload(&self, bucket: &str, key: &str, attributes: &Attributes) -> Result<String> {
+        let id = uuid::Uuid::new_v4().simple().to_string();
+        self.change(|change| {
+            require_bucket(change, bucket)?;
+            change.execute(
+                "INSERT INTO uploads (id, bucket, key, attributes) VALUES (?1, ?2, ?3, ?4)",
+                (&id, bucket, key, json(attributes)?),
+            )?;
+            Ok(id.clone())
+        })
+    }
+
+    /// Adds a part, in place of an earlier one of the same number.
+    ///
+    /// # Errors
+    /// [`StoreError::NoSuchUpload`], or when the index cannot be written.
+    pub fn put_part(&self, upload: Upload<'_>, number: i32, content: Sealed) -> Result<()> {
+        self.change(|change| {
+            upload_attributes(change, upload)?;
+            let replaced: Option<String> = change
+                .query_row(
+                    "DELETE FROM parts WHERE upload = ?1 AND number = ?2 RETURNING file",
+                    (upload.id, number),
+                    |row| row.get(0),
+                )
+                .optional()?;
+            change.remove_files(replaced);
+            change.execute(
+                "INSERT INTO parts (upload, number, file, size, etag, last_modified) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                (upload.id, number, name_of(&content.path), content.size, &content.etag, millis(SystemTime::now())),
+            )?;
+            change.keep_file(content.path);
+            Ok(())
+        })
+    }
+
+    /// The parts that were uploaded so far, by number.
+    ///
+    /// # Errors
+    /// [`StoreError::NoSuchUpload`], or when the index cannot be read.
+    pub fn parts(&self, upload: Upload<'_>) -> Result<Vec<Part>> {
+        self.database.read(|index| {
+            upload_attributes(index, upload)?;
+            let mut statement = index.prepare_cached(
+                "SELECT number, size, etag, last_modified, file FROM parts WHERE upload = ?1 ORDER BY number",
+            )?;
+            let parts = statement.query_map([upload.id], |row| {
+                Ok(Part {
+                    number: row.get(0)?,
+                    size: row.get(1)?,
+                    etag: row.get(2)?,
+                    last_modified: time(row, 3)?,
+                    path: self.dir.join(row.get::<_, String>(4)?),
+                })
+            })?;
+            Ok(parts.collect::<rusqlite::Result<_>>()?)
+        })
+    }
+
+    /// Drops an upload and its parts.
+    ///
+    /// # Errors
+    /// [`StoreError::NoSuchUpload`], or when the index cannot be written.
+    pub fn abort_upload(&self, upload: Upload<'_>) -> Result<()> {
+        self.change(|change| {
+            upload_attributes(change, upload)?;
+            drop_upload(change, upload)
+        })
+    }
+
+    /// Makes the object from the parts that the client lists with their numbers and ETags, in that order.
+    ///
+    /// # Errors
+    /// [`StoreError::NoSuchUpload`], [`StoreError::InvalidPart`], [`StoreError::InvalidPartOrder`],
+    /// [`StoreError::PartTooSmall`], [`StoreError::PreconditionFailed`], or when index or files fail.
+    pub async fn complete_upload(
+        &self,
+        upload: Upload<'_>,
+        listed: &[(i32, String)],
+        expected: &Expected,
+    ) -> Result<Object> {
+        let parts = choose(&self.parts(upload)?, listed)?;
+        let etag = etag(&parts);
+        let staged = self.stage()?;
+        let content =
+            tokio::task::spawn_blocking(move || join(staged, &parts, etag)).await.map_err(io::Error::from)??;
+        self.change(|change| {
+            let attributes = upload_attributes(change, upload)?;
+            change.expect(upload.bucket, upload.key, expected)?;
+            drop_upload(change, upload)?;
+            change.put(upload.bucket, upload.key, content, &attributes, Cause::CompleteMultipartUpload)
+        })
+    }
+}
+
+fn upload_attributes(index: &Connection, upload: Upload<'_>) -> Result<Attributes> {
+    require_bucket(index, upload.bucket)?;
+    index
+        .query_row(
+            "SELECT attributes FROM uploads WHERE id = ?1 AND bucket = ?2 AND key = ?3",
+            (upload.id, upload.bucket, upload.key),
+            |row| attributes(row, 0),
+        )
+        .optional()?
+        .ok_or_else(|| StoreError::NoSuchUpload(upload.id.to_owned()))
+}
+
+fn drop_upload(change: &Change<'_>, upload: Upload<'_>) -> Result<()> {
+    let mut statement = change.prepare_cached("DELETE FROM parts WHERE upload = ?1 RETURNING file")?;
+    let files = statement.query_map([upload.id], |row| row.get(0))?;
+    change.remove_files(files.collect::<rusqlite::Result<Vec<_>>>()?);
+    change.execute("DELETE FROM uploads WHERE id = ?1", [upload.id])?;
+    Ok(())
+}
+
+/// Finds the listed parts among those uploaded, under the rules of
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html>.
+fn choose(uploaded: &[Part], listed: &[(i32, String)]) -> Result<Vec<Part>> {
+    if !listed.is_sorted_by(|(one, _), (next, _)| one < next) {
+        return Err(StoreError::InvalidPartOrder);
+    }
+    let chosen: Vec<Part> = listed
+        .iter()
+        .map(|(number, etag)| {
+            uploaded
+                .iter()
+                .find(|part| part.number == *number && part.etag == *etag)
+                .cloned()
+                .ok_or(StoreError::InvalidPart(*number))
+        })
+        .collect::<Result<_>>()?;
+    let all_but_last = chosen.iter().rev().skip(1);
+    match all_but_last.rev().find(|part| part.size < MIN_PART_SIZE) {
+        Some(part) => Err(StoreError::PartTooSmall(part.number)),
+        None => Ok(chosen),
+    }
+}
+
+/// The MD5 of the parts' MD5s and their number, as AWS makes it.
+fn etag(parts: &[Part]) -> String {
+    let mut md5 = Md5::new();
+    for part in parts {
+        // The store wrote these 32 hex digits itself.
+        let digest = u128::from_str_radix(&part.etag, 16).unwrap_or_default();
+        md5.update(&digest.to_be_bytes());
+    }
+    format!("{}-{}", hex(md5.finalize()), parts.len())
+}
+
+fn join(staged: Staged, parts: &[Part], etag: String) -> io::Result<Sealed> {
+    let mut target = File::create(staged.path())?;
+    let mut size = 0;
+    for part in parts {
+        size += io::copy(&mut File::open(&part.path)?, &mut target)?;
+    }
+    Ok(staged.seal_as(size, etag))
+}

@@ -1,0 +1,149 @@
+//! Starting and stopping the program `video-local`: what it says when it cannot, and that it keeps everything when it can.
+
+#![allow(clippy::unwrap_used)] // Tests may unwrap, in their helpers too.
+
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+fn video_local(data_dir: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_video-local"));
+    command
+        .arg("--data-dir")
+        .arg(data_dir)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
+}
+
+/// The one line that a start which fails leaves behind.
+fn refusal(command: &mut Command) -> String {
+    let Output { status, stderr, stdout } = command.output().unwrap();
+    assert!(!status.success());
+    assert!(stdout.is_empty());
+    let text = String::from_utf8(stderr).unwrap();
+    assert_eq!(text.lines().count(), 1, "{text}");
+    text
+}
+
+/// A running program that ends with the test.
+struct Running(Child);
+
+impl Running {
+    fn start(data_dir: &Path) -> (Self, Value) {
+        let ready = data_dir.join("ready.json");
+        let arguments = ["--port", "0", "--ready-file", ready.to_str().unwrap()];
+        let mut running = Self(video_local(data_dir, &arguments).spawn().unwrap());
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while !ready.exists() {
+            assert!(running.0.try_wait().unwrap().is_none() && Instant::now() < deadline, "it does not start");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        (running, serde_json::from_slice(&std::fs::read(ready).unwrap()).unwrap())
+    }
+
+    fn interrupt(mut self) -> Output {
+        let interrupted = Command::new("kill").args(["-INT", &self.0.id().to_string()]).status().unwrap();
+        assert!(interrupted.success());
+        let status = self.0.wait().unwrap();
+        let read = |pipe: &mut dyn std::io::Read| {
+            let mut bytes = Vec::new();
+            pipe.read_to_end(&mut bytes).unwrap();
+            bytes
+        };
+        let stdout = read(self.0.stdout.as_mut().unwrap());
+        let stderr = read(self.0.stderr.as_mut().unwrap());
+        Output { status, stdout, stderr }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.kill().ok();
+        self.0.wait().ok();
+    }
+}
+
+#[test]
+fn the_ready_file_says_where_everything_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let (running, ready) = Running::start(dir.path());
+    for name in ["api", "s3", "dynamodb", "transcoder"] {
+        let address = ready[name].as_str().unwrap().strip_prefix("http://").unwrap();
+        assert!(address.starts_with("127.0.0.1:"), "{name} is not on loopback: {address}");
+        std::net::TcpStream::connect(address).unwrap();
+    }
+    for name in ["region", "access_key_id", "secret_access_key", "media_bucket", "output_bucket", "table"] {
+        assert!(ready[name].is_string(), "{name}");
+    }
+    let output = running.interrupt();
+    assert!(output.status.success());
+    let welcome = String::from_utf8(output.stdout).unwrap();
+    for expected in [&ready["api"], &ready["s3"], &ready["admin"]["username"], &ready["admin"]["password"]] {
+        assert!(welcome.contains(expected.as_str().unwrap()), "{welcome}");
+    }
+}
+
+#[test]
+fn a_data_directory_is_used_by_one_system_at_a_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let (running, _) = Running::start(dir.path());
+    let line = refusal(&mut video_local(dir.path(), &["--port", "0"]));
+    assert!(line.contains("another video-local uses the data directory") && line.contains("--data-dir"), "{line}");
+    drop(running);
+    drop(Running::start(dir.path()));
+}
+
+#[test]
+fn a_busy_port_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let line = refusal(&mut video_local(dir.path(), &["--port", &port]));
+    assert!(line.contains(&format!("127.0.0.1:{port} for the API")) && line.contains("--port"), "{line}");
+    let line = refusal(&mut video_local(dir.path(), &["--port", "65535"]));
+    assert!(line.contains("at most 65532"), "{line}");
+}
+
+#[test]
+fn a_data_directory_that_cannot_be_written_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    let line = refusal(&mut video_local(&file.join("data"), &["--port", "0"]));
+    assert!(line.contains("cannot write to the data directory"), "{line}");
+}
+
+#[test]
+fn a_wrong_variable_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    for (name, value) in [
+        ("MAX_UPLOAD_BYTES", "lots"),
+        ("UPLOAD_ACL", "everyone"),
+        ("ALLOWED_ORIGIN", "example.com"),
+        ("ADMIN_PASSWORD", ""),
+    ] {
+        let line = refusal(video_local(dir.path(), &["--port", "0"]).env(name, value));
+        assert!(line.contains(name), "{line}");
+    }
+}
+
+#[test]
+fn without_ffmpeg_it_starts_and_says_how_to_install_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let ready = dir.path().join("ready.json");
+    let mut command = video_local(dir.path(), &["--port", "0", "--ready-file", ready.to_str().unwrap()]);
+    let mut running = Running(command.env("PATH", "/nowhere").spawn().unwrap());
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !ready.exists() {
+        assert!(running.0.try_wait().unwrap().is_none() && Instant::now() < deadline, "it does not start");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let output = running.interrupt();
+    let notice = String::from_utf8(output.stderr).unwrap();
+    assert!(notice.contains("ffmpeg is not installed; install it with"), "{notice}");
+}

@@ -1,0 +1,7 @@
+//! What the tests of whole flows share: a running system, its clients, and real videos.
+
+pub mod lambda;
+pub mod media;
+mod system;
+
+pub use system::{Form, TestSystem, eventually};

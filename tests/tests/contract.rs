@@ -1,0 +1,332 @@
+//! Every row of the HTTP contract.
+
+use reqwest::{Method, Response, StatusCode};
+use serde_json::{Value, json};
+use video_tests::TestSystem;
+
+async fn expect_error(response: Response, status: u16, code: &str, message: &str) {
+    let url = response.url().clone();
+    assert_eq!(response.status().as_u16(), status, "{url}");
+    assert_eq!(response.headers()["content-type"], "application/json", "{url}");
+    assert_eq!(response.headers()["access-control-allow-origin"], "*", "{url}");
+    let body: Value = response.json().await.unwrap();
+    assert_eq!(body["Code"], code, "{url}");
+    assert!(body["Message"].as_str().unwrap().contains(message), "{url}: {body}");
+    assert_eq!(body.as_object().unwrap().len(), 2, "{url}");
+}
+
+#[tokio::test]
+async fn the_root_says_hello_to_the_world() {
+    let system = TestSystem::start().await;
+    let response = system.get("/").await;
+    assert_eq!(response.status(), StatusCode::OK);
+    assert_eq!(response.json::<Value>().await.unwrap(), json!({ "hello": "world" }));
+}
+
+#[tokio::test]
+async fn hello_greets_the_admin_by_name() {
+    let system = TestSystem::start().await;
+    for path in ["/hello", "/hello/"] {
+        let response = system.get_as_admin(path).await;
+        assert_eq!(response.status(), StatusCode::OK);
+        let greeting = json!({ "hello": "admin", "context": { "is_admin": true, "principalId": "admin" } });
+        assert_eq!(response.json::<Value>().await.unwrap(), greeting);
+    }
+}
+
+#[tokio::test]
+async fn missing_wrong_and_malformed_credentials_are_unauthorized_alike() {
+    let system = TestSystem::start().await;
+    let headers = [
+        None,
+        Some(""),
+        Some("Basic"),
+        Some("Basic "),
+        Some("Basic !!!!"),
+        Some("Basic YWRtaW4="),         // admin
+        Some("Basic YWRtaW46d3Jvbmc="), // admin:wrong
+        Some("Basic cm9vdDpsb2NhbA=="), // root:local
+        Some("Basic /zpsb2NhbA=="),     // no UTF-8
+        Some("Bearer YWRtaW46bG9jYWw="),
+        Some("YWRtaW46bG9jYWw="),
+    ];
+    for path in ["/hello", "/videos", "/videos/"] {
+        for header in headers {
+            let mut request = system.http.get(format!("{}{path}", system.at.api));
+            if let Some(header) = header {
+                request = request.header("authorization", header);
+            }
+            let response = request.send().await.unwrap();
+            assert!(response.headers()["www-authenticate"].to_str().unwrap().starts_with("Basic realm="), "{header:?}");
+            expect_error(response, 401, "UnauthorizedError", "a valid user name and password are needed").await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_form_is_handed_out_and_its_record_is_written_first() {
+    let system = TestSystem::start().await;
+    // The original's own example, with the parameters that it ignores.
+    let response = system.get("/presignedurl/testProject/0/?mail=eduard@orkei.com&project=Test&step=0").await;
+    assert_eq!(response.status(), StatusCode::OK);
+    let form: Value = response.json().await.unwrap();
+    assert_eq!(form["url"], format!("{}/{}", system.at.s3, system.at.media_bucket));
+    let fields = form["fields"].as_object().unwrap();
+    assert_eq!(fields["key"], "testProject/0/e78b913d3d3d5eb5162a.webm");
+    assert_eq!(fields["Content-Type"], "video/webm");
+    assert_eq!(fields["success_action_status"], "201");
+    let names = [
+        "key",
+        "Content-Type",
+        "success_action_status",
+        "x-amz-algorithm",
+        "x-amz-credential",
+        "x-amz-date",
+        "policy",
+        "x-amz-signature",
+    ];
+    assert_eq!(fields.len(), names.len());
+    assert!(names.iter().all(|name| fields.contains_key(*name)));
+    assert!(form["expiresAt"].as_str().unwrap().ends_with('Z'));
+
+    let videos = system.videos("").await;
+    assert_eq!(videos.len(), 1);
+    assert_eq!(videos[0]["ProjectStep"], "testProject-0");
+    assert_eq!(videos[0]["Mail"], "eduard@orkei.com");
+    assert_eq!(videos[0]["video"], "testProject/0/e78b913d3d3d5eb5162a.webm");
+    assert_eq!(videos[0]["status"], "requested");
+    assert!(videos[0]["requestedAt"].is_string());
+}
+
+#[tokio::test]
+async fn the_media_type_chooses_extension_and_content_type() {
+    let system = TestSystem::start().await;
+    for (query, extension, content_type) in [
+        ("", "webm", "video/webm"),
+        ("&type=video/webm", "webm", "video/webm"),
+        ("&type=video%2Fmp4", "mp4", "video/mp4"),
+        ("&type=video/quicktime", "mov", "video/quicktime"),
+    ] {
+        let form = system.form(&format!("/presignedurl/Alba/0?mail=Eduard@orkei.com{query}")).await;
+        assert_eq!(form.fields["key"], format!("Alba/0/c5e866594d810c0c3e1f.{extension}"));
+        assert_eq!(form.fields["Content-Type"], content_type);
+    }
+}
+
+#[tokio::test]
+async fn asking_again_never_resets_a_state() {
+    let system = TestSystem::start().await;
+    let key = system.upload("/presignedurl/p/0?mail=a@b", b"no video".to_vec()).await;
+    assert_eq!(system.settled(&key).await["status"], "failed");
+    system.form("/presignedurl/p/0?mail=a@b").await;
+    assert_eq!(system.video(&key).await.unwrap()["status"], "failed");
+}
+
+#[tokio::test]
+async fn the_upload_acl_is_in_the_form_only_when_it_is_set() {
+    let system =
+        TestSystem::start_with(|options| options.variables.push(("UPLOAD_ACL".to_owned(), "public-read".to_owned())))
+            .await;
+    assert_eq!(system.form("/presignedurl/p/0?mail=a@b").await.fields["acl"], "public-read");
+}
+
+#[tokio::test]
+async fn a_form_without_any_parameter_is_not_found() {
+    let system = TestSystem::start().await;
+    for path in ["/presignedurl/p/0", "/presignedurl/p/0/", "/presignedurl/p/0?", "/presignedurl//0"] {
+        expect_error(system.get(path).await, 404, "NotFoundError", "No parameter has been sent").await;
+    }
+}
+
+#[tokio::test]
+async fn a_form_without_mail_or_project_is_not_found() {
+    let system = TestSystem::start().await;
+    for path in [
+        "/presignedurl/p/0?project=Test",
+        "/presignedurl/p/0?mail=",
+        "/presignedurl//0?mail=",
+        "/presignedurl/p/0?mail=a@b&mail=",
+    ] {
+        expect_error(system.get(path).await, 404, "NotFoundError", "mail is empty").await;
+    }
+    expect_error(system.get("/presignedurl//0?mail=a@b").await, 404, "NotFoundError", "project is empty").await;
+}
+
+#[tokio::test]
+async fn what_is_no_number_is_step_0_and_what_is_too_large_is_refused() {
+    let system = TestSystem::start().await;
+    for (step, stored) in [
+        ("first", "0"),
+        ("1.5", "0"),
+        ("7", "7"),
+        ("-3", "-3"),
+        ("%2B7", "7"),
+        ("007", "7"),
+        ("9223372036854775807", "9223372036854775807"),
+    ] {
+        let form = system.form(&format!("/presignedurl/p/{step}/?mail=x%2By@z.w")).await;
+        assert_eq!(form.fields["key"], format!("p/{stored}/bcf0e5ea498e204f0579.webm"));
+    }
+    expect_error(
+        system.get("/presignedurl/p/9223372036854775808?mail=a@b").await,
+        400,
+        "BadRequestError",
+        "step must be",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn bad_parts_of_a_form_request_are_refused_by_name() {
+    let system = TestSystem::start().await;
+    let long = "x".repeat(65);
+    for (path, field) in [
+        ("/presignedurl/-p/0?mail=a@b", "project must be"),
+        ("/presignedurl/a%20b/0?mail=a@b", "project must be"),
+        ("/presignedurl/a%2Fb/0?mail=a@b", "project must be"),
+        ("/presignedurl/..%2f/0?mail=a@b", "project must be"),
+        ("/presignedurl/%C3%A4/0?mail=a@b", "project must be"),
+        (&format!("/presignedurl/{long}/0?mail=a@b"), "project must be"),
+        ("/presignedurl/%ff/0?mail=a@b", "the path must be"),
+        ("/presignedurl/p/0?mail=nobody", "mail must be"),
+        ("/presignedurl/p/0?mail=a@b@c", "mail must be"),
+        ("/presignedurl/p/0?mail=a+b@c", "mail must be"),
+        ("/presignedurl/p/0?mail=a@b%00", "mail must be"),
+        ("/presignedurl/p/0?mail=%ff@b", "mail must be valid UTF-8"),
+        (&format!("/presignedurl/p/0?mail={}@b", "x".repeat(253)), "mail must be at most 254 bytes"),
+        ("/presignedurl/p/0?mail=a@b&type=video/x-msvideo", "type must be"),
+        ("/presignedurl/p/0?mail=a@b&type=", "type must be"),
+    ] {
+        expect_error(system.get(path).await, 400, "BadRequestError", field).await;
+    }
+    assert_eq!(system.videos("").await.len(), 0);
+}
+
+#[tokio::test]
+async fn bad_parts_of_a_list_request_are_refused_by_name() {
+    let system = TestSystem::start().await;
+    for (path, status, code, message) in [
+        ("/videos?mail=", 404, "NotFoundError", "mail is empty"),
+        ("/videos?project=", 404, "NotFoundError", "project is empty"),
+        ("/videos?mail=nobody", 400, "BadRequestError", "mail must be"),
+        ("/videos?project=a%20b", 400, "BadRequestError", "project must be"),
+        ("/videos?project=p&step=9223372036854775808", 400, "BadRequestError", "step must be"),
+        ("/videos?step=1", 400, "BadRequestError", "step must be given together with project"),
+        ("/videos?status=done", 400, "BadRequestError", "status must be"),
+        ("/videos?limit=0", 400, "BadRequestError", "limit must be a whole number from 1 to 1000"),
+        ("/videos?limit=1001", 400, "BadRequestError", "limit must be"),
+        ("/videos?limit=ten", 400, "BadRequestError", "limit must be"),
+        ("/videos?limit=", 400, "BadRequestError", "limit must be"),
+        ("/videos?cursor=", 400, "BadRequestError", "cursor must be"),
+        ("/videos?cursor=AAAA", 400, "BadRequestError", "cursor must be"),
+    ] {
+        expect_error(system.get_as_admin(path).await, status, code, message).await;
+    }
+}
+
+#[tokio::test]
+async fn unknown_paths_and_methods_have_the_same_body() {
+    let system = TestSystem::start().await;
+    for path in ["/nothing", "/presignedurl", "/presignedurl/p", "/presignedurl/p/0/more?mail=a@b", "/videos/p", "/%ff"]
+    {
+        expect_error(system.get(path).await, 404, "NotFoundError", "there is nothing at this path").await;
+    }
+    for path in ["/", "/hello", "/presignedurl/p/0?mail=a@b", "/videos"] {
+        for method in [Method::POST, Method::PUT, Method::DELETE, Method::PATCH] {
+            let response = system.http.request(method, format!("{}{path}", system.at.api)).send().await.unwrap();
+            assert_eq!(response.headers()["allow"], "GET,HEAD", "{path}");
+            expect_error(response, 405, "MethodNotAllowedError", "this path does not take this method").await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_preflight_is_answered_on_every_route() {
+    let system = TestSystem::start().await;
+    for path in ["/", "/hello", "/presignedurl/p/0?mail=a@b", "/videos", "/nothing"] {
+        let request = system.http.request(Method::OPTIONS, format!("{}{path}", system.at.api));
+        let request = request.header("origin", "https://example.com").header("access-control-request-method", "GET");
+        let response = request.header("access-control-request-headers", "authorization").send().await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK, "{path}");
+        let headers = response.headers();
+        assert_eq!(headers["access-control-allow-origin"], "*");
+        assert!(headers["access-control-allow-methods"].to_str().unwrap().contains("GET"));
+        assert!(headers["access-control-allow-headers"].to_str().unwrap().contains("authorization"));
+    }
+}
+
+#[tokio::test]
+async fn the_allowed_origin_narrows_cors() {
+    let origin = ("ALLOWED_ORIGIN".to_owned(), "https://www.example.com".to_owned());
+    let system = TestSystem::start_with(|options| options.variables.push(origin)).await;
+    for path in ["/", "/nothing", "/videos"] {
+        let response = system
+            .http
+            .get(format!("{}{path}", system.at.api))
+            .header("origin", "https://evil.example")
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(response.headers()["access-control-allow-origin"], "https://www.example.com", "{path}");
+    }
+}
+
+#[tokio::test]
+async fn answers_are_never_cached_or_sniffed() {
+    let system = TestSystem::start().await;
+    for path in ["/", "/presignedurl/p/0?mail=a@b", "/videos", "/nothing"] {
+        let headers = system.get(path).await.headers().clone();
+        assert_eq!(headers["cache-control"], "no-store", "{path}");
+        assert_eq!(headers["x-content-type-options"], "nosniff", "{path}");
+        assert_eq!(headers["referrer-policy"], "no-referrer", "{path}");
+    }
+}
+
+#[tokio::test]
+async fn trailing_slashes_are_accepted_everywhere() {
+    let system = TestSystem::start().await;
+    assert_eq!(system.get_as_admin("/videos/").await.status(), StatusCode::OK);
+    assert_eq!(system.get_as_admin("/videos//?limit=1").await.status(), StatusCode::OK);
+    assert_eq!(system.get("/presignedurl/p/0/?mail=a@b").await.status(), StatusCode::OK);
+}
+
+#[tokio::test]
+async fn while_dynamodb_is_away_nothing_is_promised() {
+    // Nothing listens on the discard port of the loopback.
+    let endpoint = ("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), "http://127.0.0.1:9".to_owned());
+    let router = api_with(&endpoint);
+    let (address, server) = serve(router).await;
+    let http = reqwest::Client::new();
+    for path in ["/presignedurl/p/0?mail=canary@example.com", "/videos"] {
+        let request = http.get(format!("http://{address}{path}")).basic_auth("admin", Some("local"));
+        let response = request.send().await.unwrap();
+        let text = "the service is not available at the moment, please try again";
+        expect_error(response, 503, "ServiceUnavailableError", text).await;
+    }
+    server.abort();
+}
+
+fn api_with(changed: &(String, String)) -> axum::Router {
+    let variables = [
+        ("AWS_REGION", "us-east-1"),
+        ("AWS_ACCESS_KEY_ID", "local"),
+        ("AWS_SECRET_ACCESS_KEY", "local"),
+        ("RESPONSES_TABLE_NAME", "responses"),
+        ("MEDIA_BUCKET_NAME", "media"),
+        ("OUTPUT_BUCKET_NAME", "output"),
+        ("ADMIN_USERNAME", "admin"),
+        ("ADMIN_PASSWORD", "local"),
+    ];
+    let lookup = |name: &str| {
+        let default = variables.iter().find(|(own, _)| *own == name).map(|(_, value)| (*value).to_owned());
+        if changed.0 == name { Some(changed.1.clone()) } else { default }
+    };
+    let config = video_core::config::Api::read(&lookup).unwrap();
+    video_api::router(video_api::State::new(config, video_core::aws::Aws::read(&lookup).unwrap()).unwrap())
+}
+
+async fn serve(router: axum::Router) -> (std::net::SocketAddr, tokio::task::JoinHandle<std::io::Result<()>>) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    (address, tokio::spawn(async move { axum::serve(listener, router).await }))
+}
