@@ -127,6 +127,11 @@ impl TestSystem {
         response.bytes().await.unwrap().to_vec()
     }
 
+    /// Invokes the events function as AWS would, past the queue.
+    pub async fn invoke(&self, event: Value) -> Result<(), video_events::Error> {
+        video_events::handle(self.system.events_function(), event).await
+    }
+
     /// The real S3 SDK against the local S3.
     pub fn s3(&self) -> aws_sdk_s3::Client {
         let config = aws_sdk_s3::config::Builder::from(&self.sdk_config(&self.at.s3)).force_path_style(true).build();

@@ -13,6 +13,8 @@ pub enum Error {
     NotFound(&'static str),
     #[error("{0}")]
     BadRequest(String),
+    #[error("{0}")]
+    Conflict(&'static str),
     #[error("a valid user name and password are needed")]
     Unauthorized,
     #[error("this path does not take this method")]
@@ -40,6 +42,7 @@ impl IntoResponse for Error {
         let (status, code) = match &self {
             Self::NotFound(_) => (StatusCode::NOT_FOUND, "NotFoundError"),
             Self::BadRequest(_) => (StatusCode::BAD_REQUEST, "BadRequestError"),
+            Self::Conflict(_) => (StatusCode::CONFLICT, "ConflictError"),
             Self::Unauthorized => (StatusCode::UNAUTHORIZED, "UnauthorizedError"),
             Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowedError"),
             Self::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailableError"),

@@ -3,14 +3,16 @@
 mod auth;
 mod error;
 mod query;
+mod retry;
 mod routes;
 mod stage;
 
+use aws_types::SdkConfig;
 use axum::Router;
 use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, LINK, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderValue, Method};
 use axum::middleware::map_request;
-use axum::routing::get;
+use axum::routing::{get, post};
 use tower::Layer;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 use tower_http::normalize_path::NormalizePathLayer;
@@ -31,6 +33,7 @@ pub struct State(std::sync::Arc<Shared>);
 struct Shared {
     aws: Aws,
     table: Table,
+    s3: aws_sdk_s3::Client,
     media: Bucket,
     output: Bucket,
     upload: Upload,
@@ -49,6 +52,7 @@ impl State {
         let rule = || "visible ASCII characters only".to_owned();
         Ok(Self(std::sync::Arc::new(Shared {
             table: Table::new(&sdk, &config.table),
+            s3: s3_client(&sdk, &aws),
             media: Bucket::new(&config.media_bucket, &aws),
             output: Bucket::new(&config.output_bucket, &aws),
             upload: config.upload,
@@ -57,6 +61,13 @@ impl State {
             aws,
         })))
     }
+}
+
+/// Path-style behind an endpoint of one's own, where a bucket has no host name.
+fn s3_client(sdk: &SdkConfig, aws: &Aws) -> aws_sdk_s3::Client {
+    let path_style = aws.endpoints.of("S3").is_some();
+    let config = aws_sdk_s3::config::Builder::from(sdk).force_path_style(path_style).build();
+    aws_sdk_s3::Client::from_conf(config)
 }
 
 /// The whole API. See the table in the README for what each route answers.
@@ -68,6 +79,7 @@ pub fn router(state: State) -> Router {
         .route("/presignedurl/{project}/{step}", get(routes::presigned_url))
         .route("/presignedurl//{step}", get(routes::presigned_url_without_project))
         .route("/videos", get(routes::videos))
+        .route("/videos/{project}/{step}/retry", post(retry::retry))
         .fallback(|| async { Error::NotFound("there is nothing at this path") })
         .method_not_allowed_fallback(|| async { Error::MethodNotAllowed })
         .with_state(state)
@@ -87,7 +99,7 @@ fn header(name: axum::http::HeaderName, value: &'static str) -> SetResponseHeade
 fn cors(allowed_origin: Option<HeaderValue>) -> CorsLayer {
     CorsLayer::new()
         .allow_origin(allowed_origin.map_or_else(AllowOrigin::any, AllowOrigin::exact))
-        .allow_methods([Method::GET, Method::HEAD])
+        .allow_methods([Method::GET, Method::HEAD, Method::POST])
         .allow_headers([AUTHORIZATION, CONTENT_TYPE])
         .expose_headers([LINK])
         .max_age(std::time::Duration::from_mins(10))

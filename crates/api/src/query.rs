@@ -1,6 +1,8 @@
-//! The query string, read without losing the difference between an absent, an empty and a wrong parameter.
+//! Path and query string, read without losing the difference between an absent, an empty and a wrong parameter.
 
-use video_core::key::{Mail, MediaType};
+use axum::extract::Path;
+use axum::extract::rejection::PathRejection;
+use video_core::key::{Mail, MediaType, Project, Step};
 use video_core::records::{Cursor, Filter};
 
 use crate::error::Error;
@@ -33,6 +35,14 @@ impl Query {
 
     fn optional_mail(&self) -> Result<Option<Mail>, Error> {
         if self.get("mail") == Some("") { Err(MAIL_IS_EMPTY) } else { self.parse("mail") }
+    }
+
+    /// The mail of a record: a person's, or the stand-in of an upload that nobody asked for.
+    pub fn record_mail(&self) -> Result<String, Error> {
+        match self.get("mail") {
+            Some(stand_in) if stand_in.starts_with("unknown/") && stand_in.len() <= 1024 => Ok(stand_in.to_owned()),
+            _ => Ok(self.required_mail()?.as_str().to_owned()),
+        }
     }
 
     pub fn media_type(&self) -> Result<MediaType, Error> {
@@ -75,6 +85,13 @@ impl Query {
         let others = self.0.iter().filter(|(name, _)| name != "cursor");
         form_urlencoded::Serializer::new(String::new()).extend_pairs(others).append_pair("cursor", cursor).finish()
     }
+}
+
+/// Project and step of a path.
+pub fn checked_path(path: Result<Path<(String, String)>, PathRejection>) -> Result<(Project, Step), Error> {
+    let Path((project, step)) =
+        path.map_err(|_| Error::BadRequest("the path must be percent-encoded UTF-8".to_owned()))?;
+    Ok((project.parse()?, step.parse()?))
 }
 
 const DEFAULT_LIMIT: usize = 100;

@@ -9,7 +9,8 @@ use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::{Value, json};
-use video_core::key::{ObjectKey, Project, Step, project_step};
+use video_core::bucket::Bucket;
+use video_core::key::{ObjectKey, project_step};
 use video_core::presigned_post::{self, PresignedPost, Terms};
 use video_core::presigned_url;
 use video_core::records::{Record, RecordId, Status};
@@ -17,7 +18,7 @@ use video_core::records::{Record, RecordId, Status};
 use crate::State;
 use crate::auth::Admin;
 use crate::error::Error;
-use crate::query::{PROJECT_IS_EMPTY, Query};
+use crate::query::{PROJECT_IS_EMPTY, Query, checked_path};
 use crate::stage::ClientPath;
 
 /// How long a link to a result can be used; a player keeps asking for ranges while a person watches.
@@ -42,9 +43,7 @@ pub async fn presigned_url(
         return Err(Error::NotFound("No parameter has been sent"));
     }
     let mail = query.required_mail()?;
-    let Path((project, step)) =
-        path.map_err(|_| Error::BadRequest("the path must be percent-encoded UTF-8".to_owned()))?;
-    let (project, step): (Project, Step) = (project.parse()?, step.parse()?);
+    let (project, step) = checked_path(path)?;
     let media_type = query.media_type()?;
 
     let key = ObjectKey::of_upload(&project, step, &mail, media_type);
@@ -80,20 +79,18 @@ impl State {
         presigned_post::presign(&terms, &shared.aws.credentials, now)
     }
 
-    fn playback(&self, record: &Record, now: SystemTime) -> Result<Option<String>, video_core::Error> {
-        let (Some(Status::Ready), Some(output)) = (record.status, &record.output) else {
-            return Ok(None);
-        };
+    /// A record with its links.
+    fn video(&self, record: Record, now: SystemTime) -> Result<Video, video_core::Error> {
         let shared = &self.0;
-        presigned_url::presign(
-            &shared.output,
-            &shared.aws.region,
-            output,
-            &shared.aws.credentials,
-            now,
-            PLAYBACK_EXPIRES,
-        )
-        .map(Some)
+        let output = record.output.as_ref().filter(|_| record.status == Some(Status::Ready));
+        let playback = output.map(|key| self.link(&shared.output, key, now)).transpose()?;
+        let original = record.uploaded_key.as_ref().map(|key| self.link(&shared.media, key, now)).transpose()?;
+        Ok(Video { record, playback, original })
+    }
+
+    fn link(&self, bucket: &Bucket, key: &str, now: SystemTime) -> Result<String, video_core::Error> {
+        let aws = &self.0.aws;
+        presigned_url::presign(bucket, &aws.region, key, &aws.credentials, now, PLAYBACK_EXPIRES)
     }
 }
 
@@ -105,6 +102,9 @@ struct Video {
     /// A link to the result, for a while.
     #[serde(skip_serializing_if = "Option::is_none")]
     playback: Option<String>,
+    /// A link to the upload, for a while.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    original: Option<String>,
 }
 
 /// The admin's list, one page of it; the next one is in the `Link` header (RFC 8288).
@@ -119,8 +119,11 @@ pub async fn videos(
     let page = state.0.table.list(&filter, query.limit()?, query.cursor(&filter)?).await?;
 
     let now = SystemTime::now();
-    let video = |record: Record| Ok(Video { playback: state.playback(&record, now)?, record });
-    let videos = page.records.into_iter().map(video).collect::<Result<Vec<_>, video_core::Error>>()?;
+    let videos = page
+        .records
+        .into_iter()
+        .map(|record| state.video(record, now))
+        .collect::<Result<Vec<_>, video_core::Error>>()?;
     let mut response = Json(videos).into_response();
     if let Some(cursor) = page.next {
         let link = format!(r#"<{}?{}>; rel="next""#, path.0, query.at(&cursor.encode(&filter)));

@@ -30,6 +30,12 @@ impl Bucket {
     pub fn object_url(&self, key: &str) -> String {
         format!("{}/{}", self.url.trim_end_matches('/'), percent_encoding::utf8_percent_encode(key, PATH))
     }
+
+    /// What names an object as the source of a copy.
+    #[must_use]
+    pub fn copy_source(&self, key: &str) -> String {
+        format!("{}/{}", self.name, percent_encoding::utf8_percent_encode(key, PATH))
+    }
 }
 
 const PATH: &percent_encoding::AsciiSet =

@@ -26,11 +26,8 @@ pub enum Error {
 }
 
 impl Error {
-    pub(crate) fn unavailable<E>(
-        service: &'static str,
-        operation: &'static str,
-        error: &SdkError<E, HttpResponse>,
-    ) -> Self
+    /// An operation of a service that failed, described as [`describe`] does.
+    pub fn unavailable<E>(service: &'static str, operation: &'static str, error: &SdkError<E, HttpResponse>) -> Self
     where
         E: ProvideErrorMetadata + std::error::Error + 'static,
     {

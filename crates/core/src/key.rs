@@ -178,7 +178,14 @@ pub enum KeyError {
 }
 
 /// What counts as a video, in any case; the original transcoded `.mp4` alone, though it signed `.webm` keys.
-const VIDEO_EXTENSIONS: [&str; 6] = ["webm", "mp4", "mov", "m4v", "mkv", "avi"];
+const VIDEO_TYPES: [(&str, &str); 6] = [
+    ("webm", "video/webm"),
+    ("mp4", "video/mp4"),
+    ("mov", "video/quicktime"),
+    ("m4v", "video/x-m4v"),
+    ("mkv", "video/x-matroska"),
+    ("avi", "video/x-msvideo"),
+];
 
 impl ObjectKey {
     /// The key that a form for this person's video signs: `{project}/{step}/{hash of the mail}.{extension}`.
@@ -216,9 +223,19 @@ impl ObjectKey {
     /// Whether the key names a video by its extension.
     #[must_use]
     pub fn is_video(&self) -> bool {
-        let extension =
-            self.0.rsplit('/').next().and_then(|name| name.rsplit_once('.')).map(|(_, extension)| extension);
-        extension.is_some_and(|extension| VIDEO_EXTENSIONS.iter().any(|known| known.eq_ignore_ascii_case(extension)))
+        self.video_type().is_some()
+    }
+
+    /// The media type that the extension stands for.
+    #[must_use]
+    pub fn content_type(&self) -> &'static str {
+        self.video_type().unwrap_or("application/octet-stream")
+    }
+
+    fn video_type(&self) -> Option<&'static str> {
+        let (_, extension) = self.0.rsplit('/').next()?.rsplit_once('.')?;
+        let known = VIDEO_TYPES.iter().find(|(known, _)| known.eq_ignore_ascii_case(extension));
+        known.map(|(_, content_type)| *content_type)
     }
 
     /// The partition its record lies in: from the path's first two folders, else `unfiled-0`.
@@ -435,6 +452,7 @@ mod tests {
     fn videos_are_known_by_their_extension_in_any_case() {
         for video in ["x.webm", "x.mp4", "x.mov", "x.m4v", "x.mkv", "x.avi", "a/b/X.WebM", "a.b.MP4"] {
             assert!(ObjectKey::from_event(video).unwrap().is_video(), "{video}");
+            assert!(ObjectKey::from_event(video).unwrap().content_type().starts_with("video/"), "{video}");
         }
         for other in ["x.txt", "webm", "x.webm/", "x.mp4/readme", "x.", "mp4/x", "x.mp4.part"] {
             assert!(!ObjectKey::from_event(other).unwrap().is_video(), "{other}");

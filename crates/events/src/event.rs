@@ -1,5 +1,5 @@
 //! Tells the events of one function apart by their shape: S3 notifications, Elastic Transcoder's through SNS, MediaConvert's through
-//! EventBridge, and Lambda's own record of a failed invocation, so that a dead letter can be sent in again as it is.
+//! EventBridge, the schedule of the sweep, and Lambda's own record of a failed invocation, so that a dead letter can be sent in again as it is.
 
 use serde_json::Value;
 
@@ -12,6 +12,8 @@ pub enum Message {
     Upload(s3::Uploaded),
     /// A job changed its state.
     Job(job::Changed),
+    /// The schedule says that it is time to look for videos that hang.
+    Sweep,
 }
 
 /// A dead letter of a dead letter is still unpacked; deeper nesting is nobody's doing.
@@ -23,6 +25,9 @@ pub fn messages(event: Value) -> Vec<Message> {
     if event["Event"] == "s3:TestEvent" {
         tracing::info!("S3 tested the notification");
         return Vec::new();
+    }
+    if event["source"] == "video-events" && event["detail-type"] == "Sweep" {
+        return vec![Message::Sweep];
     }
     if event["source"] == "aws.mediaconvert" {
         return understood("MediaConvert event", job::from_mediaconvert(event)).map(Message::Job).into_iter().collect();

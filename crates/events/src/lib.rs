@@ -6,6 +6,7 @@
 mod event;
 mod job;
 mod s3;
+mod sweep;
 
 use std::time::Duration;
 
@@ -83,6 +84,7 @@ pub async fn handle(state: &State, event: Value) -> Result<(), Error> {
         let done = match message {
             Message::Upload(upload) => s3::uploaded(state, upload).await,
             Message::Job(event) => job::changed(state, event).await,
+            Message::Sweep => sweep::sweep(state).await,
         };
         errors.extend(done.err().inspect(|error| tracing::error!(error.message = %error, "a message must come again")));
     }

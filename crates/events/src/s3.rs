@@ -75,22 +75,31 @@ fn sequencer_of_time(time: SystemTime) -> Result<Sequencer, String> {
         .map_err(|invalid: video_core::key::Invalid| invalid.to_string())
 }
 
-/// Takes one upload through the pipeline as far as this invocation may.
+/// Finds the record of an upload and takes it through the pipeline.
 pub async fn uploaded(state: &State, event: Uploaded) -> Result<(), Error> {
     let Uploaded { bucket, upload } = event;
     if bucket != state.media_bucket {
         tracing::warn!(s3.bucket = bucket, "an event of another bucket is ignored");
         return Ok(());
     }
-    let now = SystemTime::now();
-    let id = state.table.find_or_adopt(&upload.key, now).await?;
-    let claim = state.table.claim(&id, &upload, now, state.lease).await?;
+    let id = state.table.find_or_adopt(&upload.key, SystemTime::now()).await?;
+    process(state, &id, &upload).await
+}
+
+/// Takes one upload through the pipeline as far as this invocation may.
+pub async fn process(state: &State, id: &RecordId, upload: &Upload) -> Result<(), Error> {
+    let claim = state.table.claim(id, upload, SystemTime::now(), state.lease).await?;
     tracing::info!(video.key = %upload.key, video.sequencer = %upload.sequencer, ?claim, "an upload is claimed");
 
-    let job = |plain_prefix| Job { bucket, key: upload.key.clone(), sequencer: upload.sequencer.clone(), plain_prefix };
+    let job = |plain_prefix| Job {
+        bucket: state.media_bucket.clone(),
+        key: upload.key.clone(),
+        sequencer: upload.sequencer.clone(),
+        plain_prefix,
+    };
     match claim {
-        Claim::Ours { first } => transcode(state, &id, &job(first)).await,
-        Claim::TakenOver => take_over(state, &id, &job(false), upload.uploaded_at).await,
+        Claim::Ours { first } => transcode(state, id, &job(first)).await,
+        Claim::TakenOver => take_over(state, id, &job(false), upload.uploaded_at).await,
         Claim::Settled => Ok(()),
         Claim::Busy => Err(Error::Busy(upload.key.to_string())),
         Claim::Gone => Err(Error::Gone(upload.key.to_string())),

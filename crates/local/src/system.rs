@@ -38,6 +38,8 @@ const PIPELINE: &str = "videos";
 /// costs a developer seconds.
 const TIMEOUT: Duration = Duration::from_secs(8);
 const LEASE_SECONDS: &str = "10";
+/// As in `template.yaml`.
+const SWEEP_EVERY: Duration = Duration::from_mins(15);
 /// s3s holds a posted form in memory, so a form here is smaller than the 5 GiB of S3.
 const MAX_UPLOAD_BYTES: &str = "1073741824";
 
@@ -169,6 +171,7 @@ pub struct Login {
 #[derive(Debug)]
 pub struct System {
     description: Description,
+    events_function: video_events::State,
     parts: JoinSet<(&'static str, Result<(), String>)>,
     stop: CancellationToken,
     // Dropped last, when no part writes any more.
@@ -204,6 +207,7 @@ impl System {
 
         let mut system = Self {
             description: ports.description(admin),
+            events_function: function.clone(),
             parts: JoinSet::new(),
             stop: CancellationToken::new(),
             _lock: lock,
@@ -217,6 +221,7 @@ impl System {
         system.run("the transcoding", infallible(transcoder::work(transcoder, stopped())));
         system.run("the API", serve_api(ports.api, api, stopped()));
         if options.deliver_events {
+            system.run("the schedule", schedule_sweeps(database.clone(), stopped()));
             system.run("the events", events::deliver(database, invoke(function), policy, stopped()));
         }
         Table::new(&aws.sdk_config(), TABLE).create().await?;
@@ -231,6 +236,12 @@ impl System {
     #[must_use]
     pub fn description(&self) -> &Description {
         &self.description
+    }
+
+    /// The events function, to be invoked past the queue.
+    #[must_use]
+    pub fn events_function(&self) -> &video_events::State {
+        &self.events_function
     }
 
     /// Waits for a part that ends by itself, which none should, and says which one and why.
@@ -380,6 +391,18 @@ async fn serve_api(
     stopped: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
     axum::serve(listener, video_api::router(state)).with_graceful_shutdown(stopped).await
+}
+
+/// What EventBridge's schedule does on AWS.
+async fn schedule_sweeps(database: Database, stopped: impl Future<Output = ()>) -> rusqlite::Result<()> {
+    let mut stopped = std::pin::pin!(stopped);
+    let sweep = serde_json::json!({ "source": "video-events", "detail-type": "Sweep" });
+    loop {
+        tokio::select! {
+            () = &mut stopped => return Ok(()),
+            () = tokio::time::sleep(SWEEP_EVERY) => database.transaction(|tx| events::enqueue(tx, &sweep))?,
+        }
+    }
 }
 
 /// The events function as Lambda invokes it: an error is a text, and means that the event comes again.

@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 use super::*;
 use crate::key::{ObjectKey, Sequencer};
 
-const LEASE: Duration = Duration::from_secs(60);
+const LEASE: Duration = Duration::from_mins(1);
 const KEY: &str = "Alba/0/c5e866594d810c0c3e1f.webm";
 
 /// A table of its own, in memory.
@@ -311,6 +311,50 @@ async fn a_failure_before_the_submit_is_recorded_counts() {
     let table = claimed("0A").await;
     assert!(table.apply_now(&event("0A", "job-1", failed())).await);
     assert_eq!(table.status().await, Status::Failed);
+}
+
+impl Table {
+    async fn open_records(&self) -> usize {
+        let mut all = 0;
+        for shard in SHARDS {
+            all += self.open(shard, SystemTime::now() + LEASE, 100).await.unwrap().len();
+        }
+        all
+    }
+}
+
+#[tokio::test]
+async fn a_record_is_open_from_its_upload_to_its_end() {
+    for end in [ready(), failed()] {
+        let table = table().await;
+        table.requested().await;
+        assert_eq!(table.open_records().await, 0);
+        table.claim_now("0A").await;
+        assert_eq!(table.open_records().await, 1);
+        table.submit("0A", "job-1").await;
+        assert_eq!(table.open_records().await, 1);
+        table.apply_now(&event("0A", "job-1", end)).await;
+        assert_eq!(table.open_records().await, 0);
+    }
+    let table = claimed("0A").await;
+    table.refuse("0A").await;
+    assert_eq!(table.open_records().await, 0);
+}
+
+#[tokio::test]
+async fn open_records_are_given_by_age() {
+    let table = claimed("0A").await;
+    let shard = open::shard(&key(KEY));
+    assert_eq!(table.open(&shard, SystemTime::now() + LEASE, 100).await.unwrap(), [id()]);
+    assert_eq!(table.open(&shard, SystemTime::now() - LEASE, 100).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn the_uploaded_key_stays_when_a_form_of_another_type_is_asked_for() {
+    let table = claimed("0A").await;
+    let other = key("Alba/0/c5e866594d810c0c3e1f.mp4");
+    table.request(&id(), &other, SystemTime::now()).await.unwrap();
+    assert_eq!(table.record().await.uploaded_key.as_deref(), Some(KEY));
 }
 
 #[tokio::test]

@@ -73,11 +73,12 @@ impl Table {
         self.update(id)
             .update_expression(
                 "SET #status = :ready, jobId = :job, transcoder = :transcoder, #output = :output, updatedAt = :now \
-                 REMOVE leaseUntil, #error",
+                 REMOVE leaseUntil, #error, #open",
             )
             .condition_expression("sequencer = :sequencer AND #status <> :ready")
             .expression_attribute_names("#output", "output")
             .expression_attribute_names("#error", "error")
+            .expression_attribute_names("#open", "open")
             .expression_attribute_values(":ready", s(Status::Ready.as_str()))
             .expression_attribute_values(":output", s(output))
     }
@@ -85,12 +86,13 @@ impl Table {
     fn failed(&self, id: &RecordId, reason: &str) -> UpdateItemFluentBuilder {
         self.update(id)
             .update_expression(
-                "SET #status = :failed, jobId = :job, transcoder = :transcoder, #error = :reason, updatedAt = :now REMOVE leaseUntil",
+                "SET #status = :failed, jobId = :job, transcoder = :transcoder, #error = :reason, updatedAt = :now REMOVE leaseUntil, #open",
             )
             .condition_expression(
                 "sequencer = :sequencer AND #status IN (:uploaded, :transcoding) AND (attribute_not_exists(jobId) OR jobId = :job)",
             )
             .expression_attribute_names("#error", "error")
+            .expression_attribute_names("#open", "open")
             .expression_attribute_values(":failed", s(Status::Failed.as_str()))
             .expression_attribute_values(":uploaded", s(Status::Uploaded.as_str()))
             .expression_attribute_values(":transcoding", s(Status::Transcoding.as_str()))

@@ -6,6 +6,7 @@
 mod conditions;
 mod job;
 mod listing;
+mod open;
 mod request;
 mod schema;
 mod upload;
@@ -25,11 +26,13 @@ use crate::key::Invalid;
 
 pub use job::{JobEvent, JobResult};
 pub use listing::{Cursor, Filter, Page};
+pub use open::SHARDS;
 pub use upload::{Claim, Upload};
 
 const SERVICE: &str = "DynamoDB";
 const VIDEO_INDEX: &str = "video-index";
 const MAIL_INDEX: &str = "mail-index";
+const OPEN_INDEX: &str = "open-index";
 
 /// The DynamoDB table of records.
 #[derive(Debug, Clone)]
@@ -117,6 +120,9 @@ pub struct Record {
     pub id: RecordId,
     /// The object key of the newest form or upload.
     pub video: Option<String>,
+    /// The object key of the newest upload; differs from `video` once a form of another media type was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub uploaded_key: Option<String>,
     /// The state.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<Status>,

@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::types::{
     ScalarAttributeType,
 };
 
-use super::{MAIL_INDEX, SERVICE, Table, VIDEO_INDEX};
+use super::{MAIL_INDEX, OPEN_INDEX, SERVICE, Table, VIDEO_INDEX};
 use crate::Error;
 
 impl Table {
@@ -21,10 +21,13 @@ impl Table {
             .create_table()
             .table_name(&self.name)
             .billing_mode(BillingMode::PayPerRequest)
-            .set_attribute_definitions(Some(attributes(&["ProjectStep", "Mail", "video"]).map_err(malformed)?))
+            .set_attribute_definitions(Some(
+                attributes(&["ProjectStep", "Mail", "video", "open", "uploadedAt"]).map_err(malformed)?,
+            ))
             .set_key_schema(Some(keys(&["ProjectStep", "Mail"]).map_err(malformed)?))
             .global_secondary_indexes(index(VIDEO_INDEX, &["video"]).map_err(malformed)?)
-            .global_secondary_indexes(index(MAIL_INDEX, &["Mail", "ProjectStep"]).map_err(malformed)?);
+            .global_secondary_indexes(index(MAIL_INDEX, &["Mail", "ProjectStep"]).map_err(malformed)?)
+            .global_secondary_indexes(index(OPEN_INDEX, &["open", "uploadedAt"]).map_err(malformed)?);
         match table.send().await {
             Ok(_) => Ok(()),
             Err(error)
@@ -56,7 +59,7 @@ fn keys(names: &[&str]) -> Result<Vec<KeySchemaElement>, BuildError> {
         .collect()
 }
 
-/// An index of keys only: a change of state then never writes to it.
+/// An index of keys only: small, and written only when one of its keys changes.
 fn index(name: &str, key_names: &[&str]) -> Result<GlobalSecondaryIndex, BuildError> {
     GlobalSecondaryIndex::builder()
         .index_name(name)

@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
 
+use super::open::shard;
 use super::{Item, Record, RecordId, SERVICE, Status, Table, VIDEO_INDEX, condition_failed, held, n, read, s};
 use crate::Error;
 use crate::key::{ObjectKey, Sequencer, fingerprint};
@@ -174,7 +175,7 @@ impl Table {
         let update = self
             .update(id)
             .update_expression(
-                "SET #status = :uploaded, video = :key, sequencer = :sequencer, leaseUntil = :lease, \
+                "SET #status = :uploaded, video = :key, uploadedKey = :key, sequencer = :sequencer, leaseUntil = :lease, #open = :shard, \
                  uploadedAt = :uploadedAt, updatedAt = :now, #size = :size REMOVE jobId, transcoder, #output, #error",
             )
             .condition_expression(
@@ -182,10 +183,12 @@ impl Table {
             )
             .expression_attribute_names("#status", "status")
             .expression_attribute_names("#size", "size")
+            .expression_attribute_names("#open", "open")
             .expression_attribute_names("#output", "output")
             .expression_attribute_names("#error", "error")
             .expression_attribute_values(":uploaded", s(Status::Uploaded.as_str()))
             .expression_attribute_values(":key", s(upload.key.as_str()))
+            .expression_attribute_values(":shard", s(shard(&upload.key)))
             .expression_attribute_values(":sequencer", s(upload.sequencer.as_str()))
             .expression_attribute_values(":lease", n(epoch_seconds(now + lease)))
             .expression_attribute_values(":uploadedAt", s(rfc3339(upload.uploaded_at)))
@@ -299,11 +302,12 @@ impl Table {
         let update = self
             .update(id)
             .update_expression(
-                "SET #status = :failed, #error = :reason, transcoder = :transcoder, updatedAt = :now REMOVE leaseUntil",
+                "SET #status = :failed, #error = :reason, transcoder = :transcoder, updatedAt = :now REMOVE leaseUntil, #open",
             )
             .condition_expression("sequencer = :sequencer AND attribute_not_exists(jobId)")
             .expression_attribute_names("#status", "status")
             .expression_attribute_names("#error", "error")
+            .expression_attribute_names("#open", "open")
             .expression_attribute_values(":failed", s(Status::Failed.as_str()))
             .expression_attribute_values(":sequencer", s(sequencer.as_str()))
             .expression_attribute_values(":reason", s(reason))

@@ -10,8 +10,9 @@ use aws_sdk_elastictranscoder::operation::create_job::builders::CreateJobFluentB
 use aws_sdk_elastictranscoder::types::{CreateJobOutput, JobInput};
 use aws_types::SdkConfig;
 
-use super::{Job, SubmitError, submit_error};
+use super::{Job, SubmitError, is_code, submit_error};
 use crate::Error;
+use crate::records::JobResult;
 use crate::time::epoch_seconds;
 
 /// "System preset: Web": 1280x720 at most, H.264 main, 2200 kbit/s, AAC 160 kbit/s.
@@ -78,6 +79,29 @@ impl ElasticTranscoder {
             }
         }
         Ok(None)
+    }
+
+    pub(super) async fn look_up(&self, job_id: &str) -> Result<Option<JobResult>, Error> {
+        let answer = match self.client.read_job().id(job_id).send().await {
+            Ok(answer) => answer,
+            Err(error) if is_code(&error, "ResourceNotFoundException") => return Ok(None),
+            Err(error) => return Err(Error::unavailable(SERVICE, "ReadJob", &error)),
+        };
+        Ok(answer.job.map(|job| result(&job)))
+    }
+}
+
+fn result(job: &aws_sdk_elastictranscoder::types::Job) -> JobResult {
+    let output = job.outputs().first();
+    match (job.status(), output.and_then(|output| output.key())) {
+        (Some("Complete"), Some(key)) => {
+            JobResult::Ready { output: format!("{}{key}", job.output_key_prefix().unwrap_or_default()) }
+        }
+        (Some(status @ ("Error" | "Canceled")), _) => {
+            let detail = output.and_then(|output| output.status_detail()).filter(|detail| !detail.is_empty());
+            JobResult::Failed { reason: format!("{SERVICE}: {}", detail.unwrap_or(status)) }
+        }
+        _ => JobResult::Progressing,
     }
 }
 

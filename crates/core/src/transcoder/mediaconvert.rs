@@ -7,17 +7,18 @@ use std::time::SystemTime;
 use aws_sdk_mediaconvert::Client;
 use aws_sdk_mediaconvert::operation::create_job::builders::CreateJobFluentBuilder;
 use aws_sdk_mediaconvert::types::{
-    AacCodingMode, AacSettings, AudioCodec, AudioCodecSettings, AudioDefaultSelection, AudioDescription, AudioSelector,
-    ContainerSettings, ContainerType, FileGroupSettings, H264CodecLevel, H264CodecProfile, H264FramerateControl,
-    H264GopSizeUnits, H264ParControl, H264RateControlMode, H264Settings, Input, InputRotate, JobSettings, JobStatus,
-    Order, Output, OutputGroup, OutputGroupSettings, OutputGroupType, ScalingBehavior, VideoCodec, VideoCodecSettings,
-    VideoDescription, VideoSelector,
+    self, AacCodingMode, AacSettings, AudioCodec, AudioCodecSettings, AudioDefaultSelection, AudioDescription,
+    AudioSelector, ContainerSettings, ContainerType, FileGroupSettings, H264CodecLevel, H264CodecProfile,
+    H264FramerateControl, H264GopSizeUnits, H264ParControl, H264RateControlMode, H264Settings, Input, InputRotate,
+    JobSettings, JobStatus, Order, Output, OutputGroup, OutputGroupSettings, OutputGroupType, ScalingBehavior,
+    VideoCodec, VideoCodecSettings, VideoDescription, VideoSelector,
 };
 use aws_types::SdkConfig;
 
-use super::{Job, SubmitError, submit_error};
+use super::{Job, SubmitError, is_code, submit_error};
 use crate::Error;
 use crate::key::ObjectKey;
+use crate::records::JobResult;
 use crate::time::epoch_seconds;
 
 /// The most that `ListJobs` gives at once.
@@ -106,16 +107,53 @@ impl MediaConvert {
     /// The upload that a job reads, for a job whose key was too long for its metadata.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] when the service does not answer or does not know the job.
+    /// [`Error::Unavailable`] when the service does not answer.
     pub async fn input_key(&self, job_id: &str) -> Result<Option<ObjectKey>, Error> {
-        let answer = self.client.get_job().id(job_id).send().await;
-        let job = answer.map_err(|error| Error::unavailable(SERVICE, "GetJob", &error))?.job;
-        let inputs = job.and_then(|job| job.settings).and_then(|settings| settings.inputs).unwrap_or_default();
-        let url = inputs.first().and_then(|input| input.file_input.as_deref());
-        let key =
-            url.and_then(|url| url.strip_prefix("s3://")).and_then(|path| path.split_once('/')).map(|(_, key)| key);
+        let job = self.get_job(job_id).await?;
+        let key = job.as_ref().and_then(file_input).and_then(key_of_url);
         Ok(key.and_then(|key| ObjectKey::from_decoded(key).ok()))
     }
+
+    pub(super) async fn look_up(&self, job_id: &str) -> Result<Option<JobResult>, Error> {
+        Ok(self.get_job(job_id).await?.map(|job| result(&job)))
+    }
+
+    async fn get_job(&self, job_id: &str) -> Result<Option<types::Job>, Error> {
+        match self.client.get_job().id(job_id).send().await {
+            Ok(answer) => Ok(answer.job),
+            Err(error) if is_code(&error, "NotFoundException") => Ok(None),
+            Err(error) => Err(Error::unavailable(SERVICE, "GetJob", &error)),
+        }
+    }
+}
+
+fn result(job: &types::Job) -> JobResult {
+    match (job.status(), output(job)) {
+        (Some(JobStatus::Complete), Some(output)) => JobResult::Ready { output },
+        (Some(JobStatus::Error | JobStatus::Canceled), _) => {
+            let code = job.error_code().map(|code| format!(" error {code}")).unwrap_or_default();
+            let message = job.error_message().unwrap_or("the job was cancelled");
+            JobResult::Failed { reason: format!("{SERVICE}{code}: {message}") }
+        }
+        _ => JobResult::Progressing,
+    }
+}
+
+/// The key of a job's result. `GetJob` does not name the file, so it is put together as MediaConvert does.
+fn output(job: &types::Job) -> Option<String> {
+    let group = job.settings()?.output_groups().first()?.output_group_settings()?;
+    let folder = key_of_url(group.file_group_settings()?.destination()?)?;
+    let name = file_input(job)?.rsplit('/').next()?;
+    let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
+    Some(format!("{folder}{stem}.mp4"))
+}
+
+fn file_input(job: &types::Job) -> Option<&str> {
+    job.settings()?.inputs().first()?.file_input()
+}
+
+fn key_of_url(url: &str) -> Option<&str> {
+    url.strip_prefix("s3://")?.split_once('/').map(|(_, key)| key)
 }
 
 fn output_group(destination: &str) -> OutputGroup {

@@ -15,6 +15,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_perc
 use crate::Error;
 use crate::error::describe;
 use crate::key::{ObjectKey, Sequencer, fingerprint};
+use crate::records::JobResult;
 
 pub use elastictranscoder::ElasticTranscoder;
 pub use mediaconvert::MediaConvert;
@@ -125,6 +126,17 @@ impl Transcoder {
             Self::MediaConvert(service) => service.find(&job.token(), since).await,
         }
     }
+
+    /// How far a job is, asked of the service itself; `None` when the service no longer knows it.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when the service does not answer.
+    pub async fn look_up(&self, job_id: &str) -> Result<Option<JobResult>, Error> {
+        match self {
+            Self::ElasticTranscoder(service) => service.look_up(job_id).await,
+            Self::MediaConvert(service) => service.look_up(job_id).await,
+        }
+    }
 }
 
 impl Job {
@@ -204,6 +216,13 @@ const RETRYABLE: [&str; 10] = [
     "RequestTimeTooSkewed",
     "UnrecognizedClientException",
 ];
+
+fn is_code<E>(error: &SdkError<E, HttpResponse>, code: &str) -> bool
+where
+    E: ProvideErrorMetadata,
+{
+    error.as_service_error().and_then(ProvideErrorMetadata::code) == Some(code)
+}
 
 /// Tells a refusal for good (4xx other than throttling) from trouble that may pass.
 fn submit_error<E>(service: &'static str, error: &SdkError<E, HttpResponse>) -> SubmitError
