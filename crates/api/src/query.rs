@@ -3,7 +3,7 @@
 use axum::extract::Path;
 use axum::extract::rejection::PathRejection;
 use video_core::key::{Mail, MediaType, Project, Step};
-use video_core::records::{Cursor, Filter};
+use video_core::records::{Cursor, Filter, RecordId};
 
 use crate::error::Error;
 
@@ -39,9 +39,13 @@ impl Query {
 
     /// The mail of a record: a person's, or the stand-in of an upload that nobody asked for.
     pub fn record_mail(&self) -> Result<String, Error> {
+        self.optional_record_mail()?.ok_or(MAIL_IS_EMPTY)
+    }
+
+    fn optional_record_mail(&self) -> Result<Option<String>, Error> {
         match self.get("mail") {
-            Some(stand_in) if stand_in.starts_with("unknown/") && stand_in.len() <= 1024 => Ok(stand_in.to_owned()),
-            _ => Ok(self.required_mail()?.as_str().to_owned()),
+            Some(stand_in) if RecordId::is_stand_in(stand_in) => Ok(Some(stand_in.to_owned())),
+            _ => Ok(self.optional_mail()?.map(|mail| mail.as_str().to_owned())),
         }
     }
 
@@ -55,7 +59,7 @@ impl Query {
             return Err(PROJECT_IS_EMPTY);
         }
         let filter = Filter {
-            mail: self.optional_mail()?,
+            mail: self.optional_record_mail()?,
             project: self.parse("project")?,
             step: self.parse("step")?,
             status: self.parse("status")?,

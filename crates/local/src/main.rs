@@ -104,7 +104,7 @@ fn welcome(system: &Description, data_dir: &Path) -> String {
   S3           {s3}   buckets {} and {}
   DynamoDB     {dynamodb}   table {}
   Transcoders  {transcoder}
-  AWS clients  AWS_REGION={} AWS_ACCESS_KEY_ID={} AWS_SECRET_ACCESS_KEY={}
+  AWS clients  AWS_DEFAULT_REGION={} AWS_ACCESS_KEY_ID={} AWS_SECRET_ACCESS_KEY={}
   Data         {}
 ",
         admin.username,

@@ -9,13 +9,13 @@ use serde::{Deserialize, Serialize};
 
 use super::{Item, MAIL_INDEX, Record, RecordId, SERVICE, Status, Table, read, s};
 use crate::Error;
-use crate::key::{Invalid, Mail, Project, Step, fingerprint, project_step};
+use crate::key::{Invalid, Project, Step, fingerprint, project_step};
 
 /// Which records are asked for; every part that is set must match.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filter {
-    /// One person's records.
-    pub mail: Option<Mail>,
+    /// The records of one mail, a person's or the stand-in of an upload that nobody asked for.
+    pub mail: Option<String>,
     /// One project's records.
     pub project: Option<Project>,
     /// One step of that project.
@@ -71,7 +71,7 @@ impl Cursor {
         let text: CursorText = serde_json::from_slice(&json).map_err(|_| BAD_CURSOR)?;
         let within_key_limits = (1..=2048).contains(&text.project_step.len()) && (1..=1024).contains(&text.mail.len());
         let within_filter = filter.partition().is_none_or(|partition| partition == text.project_step)
-            && filter.mail.as_ref().is_none_or(|mail| mail.as_str() == text.mail);
+            && filter.mail.as_ref().is_none_or(|mail| *mail == text.mail);
         if text.filter == filter.fingerprint() && within_key_limits && within_filter {
             Ok(Self(RecordId { project_step: text.project_step.into_owned(), mail: text.mail.into_owned() }))
         } else {
@@ -183,7 +183,7 @@ impl Table {
     async fn look_at_mail(
         &self,
         filter: &Filter,
-        mail: &Mail,
+        mail: &str,
         wanted: i32,
         start: Option<Item>,
     ) -> Result<(Vec<Record>, Option<Item>), Error> {
@@ -193,7 +193,7 @@ impl Table {
             .table_name(&self.name)
             .index_name(MAIL_INDEX)
             .key_condition_expression("Mail = :mail")
-            .expression_attribute_values(":mail", s(mail.as_str()))
+            .expression_attribute_values(":mail", s(mail))
             .limit(wanted)
             .set_exclusive_start_key(start);
         let page = query.send().await.map_err(|error| Error::unavailable(SERVICE, "Query", &error))?;
@@ -262,10 +262,9 @@ impl Filter {
     fn key(&self, partition: String) -> (&'static str, Item) {
         let partition = (":partition".to_owned(), s(partition));
         match &self.mail {
-            Some(mail) => (
-                "ProjectStep = :partition AND Mail = :mail",
-                Item::from([partition, (":mail".to_owned(), s(mail.as_str()))]),
-            ),
+            Some(mail) => {
+                ("ProjectStep = :partition AND Mail = :mail", Item::from([partition, (":mail".to_owned(), s(mail))]))
+            }
             None => ("ProjectStep = :partition", Item::from([partition])),
         }
     }
@@ -295,7 +294,7 @@ impl Filter {
     fn fingerprint(&self) -> String {
         let text = |part: Option<String>| part.unwrap_or_default();
         fingerprint(&[
-            self.mail.as_ref().map_or("", Mail::as_str),
+            self.mail.as_deref().unwrap_or_default(),
             &text(self.project.as_ref().map(ToString::to_string)),
             &text(self.step.map(|step| step.to_string())),
             self.status.map_or("", Status::as_str),
@@ -313,7 +312,7 @@ mod tests {
 
     fn filter(project: Option<&str>, step: Option<&str>, mail: Option<&str>) -> Filter {
         Filter {
-            mail: mail.map(|text| text.parse().unwrap()),
+            mail: mail.map(str::to_owned),
             project: project.map(|text| text.parse().unwrap()),
             step: step.map(|text| text.parse().unwrap()),
             status: None,

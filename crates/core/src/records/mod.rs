@@ -60,6 +60,19 @@ pub struct RecordId {
     pub mail: String,
 }
 
+/// The start of the stand-in for a mail in the record of an upload that nobody asked for.
+const UNKNOWN: &str = "unknown/";
+/// DynamoDB takes at most 1,024 bytes as a sort key.
+const LONGEST_MAIL: usize = 1024;
+
+impl RecordId {
+    /// Whether this can stand in the place of a mail in the record of an upload that nobody asked for.
+    #[must_use]
+    pub fn is_stand_in(mail: &str) -> bool {
+        mail.len() <= LONGEST_MAIL && mail.starts_with(UNKNOWN)
+    }
+}
+
 impl fmt::Debug for RecordId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "RecordId({}, ..)", self.project_step)

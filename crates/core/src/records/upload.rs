@@ -10,6 +10,7 @@ use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
 
 use super::open::shard;
 use super::{Item, Record, RecordId, SERVICE, Status, Table, VIDEO_INDEX, condition_failed, held, n, read, s};
+use super::{LONGEST_MAIL, UNKNOWN};
 use crate::Error;
 use crate::key::{ObjectKey, Sequencer, fingerprint};
 use crate::time::{epoch_seconds, rfc3339};
@@ -44,11 +45,6 @@ pub enum Claim {
     /// The record is gone: it was deleted after it was found.
     Gone,
 }
-
-/// The start of the stand-in for a mail in the record of an upload that nobody asked for.
-const UNKNOWN: &str = "unknown/";
-/// DynamoDB takes at most 1,024 bytes as a sort key.
-const LONGEST_MAIL: usize = 1024;
 
 impl Table {
     /// The record of an uploaded key; one that nobody asked for gets a record now.
@@ -328,7 +324,7 @@ impl Table {
 /// Prefers the record that a person asked for over one made for an upload that came before.
 fn asked_for(items: Vec<Item>) -> Result<Option<RecordId>, Error> {
     let ids = items.into_iter().map(read).collect::<Result<Vec<RecordId>, Error>>()?;
-    Ok(ids.into_iter().min_by_key(|id| id.mail.starts_with(UNKNOWN)))
+    Ok(ids.into_iter().min_by_key(|id| RecordId::is_stand_in(&id.mail)))
 }
 
 /// Where the record of an upload that nobody asked for stands; `None` when its name is too long for a sort key.
