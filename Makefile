@@ -11,6 +11,9 @@ run: ## Start the whole system on this machine; ARGS="--port 0" passes options
 
 test: ## Run every test
 	@tools/need ffmpeg ffmpeg ffmpeg
+	@tools/need chromedriver "chromium chromium-driver fonts-liberation" "chromium chromedriver"
+	@tools/need npm "nodejs npm" node
+	npm --prefix tests ci
 	cargo test --workspace
 
 lint: ## Check format and style, as CI does

@@ -2,6 +2,7 @@
 
 mod auth;
 mod error;
+mod pages;
 mod query;
 mod retry;
 mod routes;
@@ -80,6 +81,7 @@ pub fn router(state: State) -> Router {
         .route("/presignedurl//{step}", get(routes::presigned_url_without_project))
         .route("/videos", get(routes::videos))
         .route("/videos/{project}/{step}/retry", post(retry::retry))
+        .merge(pages::routes(&state))
         .fallback(|| async { Error::NotFound("there is nothing at this path") })
         .method_not_allowed_fallback(|| async { Error::MethodNotAllowed })
         .with_state(state)

@@ -1,0 +1,48 @@
+// The camera: opened, recorded and closed.
+
+const RECORDED_TYPES = ['video/webm;codecs=vp8,opus', 'video/webm', 'video/mp4'];
+const CAMERA_ERRORS = { NotFoundError: 'cameraMissing', NotReadableError: 'cameraBusy', AbortError: 'cameraBusy' };
+
+/** Opens camera and microphone; the camera alone where there is no microphone. */
+async function openCamera() {
+  if (!window.isSecureContext) throw cameraProblem('cameraInsecure');
+  if (!navigator.mediaDevices || !window.MediaRecorder) throw cameraProblem('cameraUnsupported');
+  const video = { facingMode: 'user', width: { ideal: 1280 }, height: { ideal: 720 } };
+  const open = (audio) => navigator.mediaDevices.getUserMedia({ video, audio });
+  try {
+    return await open(true).catch((error) => (error.name === 'NotFoundError' ? open(false) : Promise.reject(error)));
+  } catch (error) {
+    throw cameraProblem(CAMERA_ERRORS[error.name] ?? 'cameraBlocked');
+  }
+}
+
+function cameraProblem(key) {
+  return new Problem(`${t(key)} ${t('orFile')}`);
+}
+
+function closeCamera(stream) {
+  for (const track of stream.getTracks()) track.stop();
+}
+
+/**
+ * Starts to record. `stop()` ends it; `video` is the promise of the recording, also when the camera ends by itself:
+ * `{ blob, type }`, its type as the API names it.
+ */
+function record(stream) {
+  const mimeType = RECORDED_TYPES.find((type) => MediaRecorder.isTypeSupported(type));
+  const recorder = new MediaRecorder(stream, { mimeType, videoBitsPerSecond: 2_500_000 });
+  const pieces = [];
+  const video = new Promise((resolve, reject) => {
+    recorder.ondataavailable = ({ data }) => pieces.push(data);
+    recorder.onerror = () => reject(cameraProblem('cameraBusy'));
+    recorder.onstop = () => {
+      const [type] = recorder.mimeType.split(';');
+      const blob = new Blob(pieces, { type });
+      if (blob.size > 0) resolve({ blob, type });
+      else reject(new Problem(t('recordingEmpty')));
+    };
+  });
+  // Pieces of a second let the browser keep a long recording out of memory.
+  recorder.start(1000);
+  return { video, stop: () => recorder.state !== 'inactive' && recorder.stop() };
+}

@@ -1,0 +1,183 @@
+//! A headless Chromium of its own for each test, driven over WebDriver, and gone when the test is over, however it ends.
+
+use std::path::PathBuf;
+use std::process::Stdio;
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use thirtyfour::prelude::*;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+use video_tests::eventually;
+
+/// What a phone and a desktop show.
+pub const PHONE: (u32, u32) = (390, 844);
+pub const DESKTOP: (u32, u32) = (1280, 860);
+
+/// A test pattern stands for the camera and a beep for the microphone; nobody is asked for leave.
+const FAKE_CAMERA: [&str; 2] = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"];
+
+/// The rest keeps the browser from what it does for people: windows, sandboxes that root cannot have, calls to its makers.
+///
+/// With the pipe, the browser's life hangs on the driver's: it ends when the other end of the pipe does.
+const ARGUMENTS: [&str; 12] = [
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+    "--hide-scrollbars",
+    "--autoplay-policy=no-user-gesture-required",
+    "--remote-debugging-pipe",
+];
+
+/// A running browser with one tab.
+pub struct Browser {
+    driver: WebDriver,
+    // Killed on drop, and the browser with it; the profile goes after them.
+    _driver_process: Child,
+    _profile: TempDir,
+}
+
+impl Browser {
+    pub async fn start() -> Self {
+        let profile = tempfile::tempdir().unwrap();
+        let mut process = Command::new("chromedriver")
+            .arg("--port=0")
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("chromedriver starts (on Debian: apt-get install chromium chromium-driver)");
+        let port = port_of(&mut process).await;
+
+        let mut capabilities = DesiredCapabilities::chrome();
+        for argument in ARGUMENTS.into_iter().chain(FAKE_CAMERA) {
+            capabilities.add_arg(argument).unwrap();
+        }
+        capabilities.add_arg(&format!("--user-data-dir={}", profile.path().display())).unwrap();
+        capabilities.set("goog:loggingPrefs", json!({ "browser": "ALL" })).unwrap();
+        let driver = WebDriver::new(format!("http://127.0.0.1:{port}"), capabilities).await.unwrap();
+        let browser = Self { driver, _driver_process: process, _profile: profile };
+        browser.size(DESKTOP).await;
+        browser
+    }
+
+    /// Ends in good order; a test that panics before ends the hard way.
+    pub async fn quit(self) {
+        self.driver.quit().await.unwrap();
+    }
+
+    pub async fn open(&self, url: &str) {
+        self.driver.goto(url).await.unwrap();
+    }
+
+    /// The value of a JavaScript expression, or of statements with a `return`.
+    pub async fn eval(&self, script: &str) -> Value {
+        let script = if script.contains("return ") { script.to_owned() } else { format!("return ({script});") };
+        self.driver.execute(script.clone(), []).await.unwrap_or_else(|error| panic!("{script}: {error}")).json().clone()
+    }
+
+    /// The same with values as `arguments`.
+    pub async fn eval_with(&self, script: &str, arguments: impl Into<Vec<Value>>) -> Value {
+        self.driver.execute(script, arguments.into()).await.unwrap().json().clone()
+    }
+
+    /// Waits for an expression to be true.
+    pub async fn until(&self, condition: &str) {
+        let what = format!("in the browser: {condition}");
+        eventually(&what, async || (self.eval(&format!("Boolean({condition})")).await == true).then_some(())).await;
+    }
+
+    pub async fn element(&self, css: &str) -> WebElement {
+        self.driver.find(By::Css(css)).await.unwrap_or_else(|error| panic!("{css}: {error}"))
+    }
+
+    pub async fn click(&self, css: &str) {
+        self.element(css).await.click().await.unwrap_or_else(|error| panic!("{css}: {error}"));
+    }
+
+    /// What a person reads there.
+    pub async fn text(&self, css: &str) -> String {
+        self.element(css).await.text().await.unwrap()
+    }
+
+    /// Writes over what a field holds.
+    pub async fn fill(&self, css: &str, text: &str) {
+        let field = self.element(css).await;
+        field.clear().await.unwrap();
+        field.send_keys(text).await.unwrap();
+    }
+
+    /// Gives a file to a file field, as its dialog would.
+    pub async fn attach(&self, css: &str, file: &std::path::Path) {
+        self.element(css).await.send_keys(file.to_str().unwrap()).await.unwrap();
+    }
+
+    /// Presses keys with nothing but the keyboard: they go to whatever has the focus.
+    pub async fn press(&self, keys: impl Into<thirtyfour::TypingData>) {
+        self.driver.action_chain().send_keys(keys).perform().await.unwrap();
+    }
+
+    /// A command of the DevTools protocol.
+    pub async fn devtools(&self, command: &str, parameters: Value) -> Value {
+        self.driver.cdp().send_raw(command, parameters).await.unwrap()
+    }
+
+    /// The window's size in CSS pixels; as wide as a phone, it is one.
+    pub async fn size(&self, (width, height): (u32, u32)) {
+        let is_phone = width == PHONE.0;
+        let metrics = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": is_phone });
+        self.devtools("Emulation.setDeviceMetricsOverride", metrics).await;
+        self.devtools("Emulation.setTouchEmulationEnabled", json!({ "enabled": is_phone })).await;
+    }
+
+    pub async fn dark(&self, is_dark: bool) {
+        let scheme = if is_dark { "dark" } else { "light" };
+        let features = json!([{ "name": "prefers-color-scheme", "value": scheme }, { "name": "prefers-reduced-motion", "value": "reduce" }]);
+        self.devtools("Emulation.setEmulatedMedia", json!({ "features": features })).await;
+    }
+
+    /// What the browser asks pages for, from the next page on.
+    pub async fn language(&self, language: &str) {
+        let agent = self.eval("navigator.userAgent").await;
+        let change = json!({ "userAgent": agent, "acceptLanguage": language });
+        self.devtools("Emulation.setUserAgentOverride", change).await;
+    }
+
+    /// Runs a script in every page from now on, before the page's own.
+    pub async fn before_each_page(&self, script: &str) {
+        self.devtools("Page.addScriptToEvaluateOnNewDocument", json!({ "source": script })).await;
+    }
+
+    /// Writes what the window shows to `target/screenshots/{name}.png`.
+    pub async fn screenshot(&self, name: &str) {
+        let directory = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../target/screenshots"));
+        std::fs::create_dir_all(&directory).unwrap();
+        let shot = self.devtools("Page.captureScreenshot", json!({ "format": "png" })).await;
+        let png = BASE64_STANDARD.decode(shot["data"].as_str().unwrap()).unwrap();
+        std::fs::write(directory.join(format!("{name}.png")), png).unwrap();
+    }
+
+    /// What the page has complained about since the last call: errors and breaches of its security policy.
+    pub async fn complaints(&self) -> Vec<String> {
+        let log = self.driver.browser_log().await.unwrap();
+        log.into_iter().filter(|entry| entry.level == "SEVERE").map(|entry| entry.message).collect()
+    }
+}
+
+/// The port that the driver says it has found.
+async fn port_of(driver: &mut Child) -> u16 {
+    let mut lines = BufReader::new(driver.stdout.take().unwrap()).lines();
+    while let Some(line) = lines.next_line().await.unwrap() {
+        if let Some(rest) = line.split("started successfully on port ").nth(1) {
+            return rest.trim_end_matches('.').parse().unwrap();
+        }
+    }
+    panic!("chromedriver ended without naming its port");
+}

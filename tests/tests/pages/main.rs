@@ -1,0 +1,91 @@
+//! The two web pages in a real browser, against a whole running system.
+//!
+//! The browser is Debian's Chromium with its driver; thirtyfour speaks WebDriver, a W3C standard, with it, so that browser and library
+//! can be updated apart, which clients of the DevTools protocol alone cannot.
+
+mod admin;
+mod browser;
+mod hostile;
+mod looks;
+mod proxy;
+mod stage;
+mod upload;
+
+use std::path::PathBuf;
+
+use tempfile::TempDir;
+use video_tests::TestSystem;
+
+use crate::browser::Browser;
+use crate::proxy::Proxy;
+
+/// A system whose S3 is reached through a wire that the test holds, and a browser.
+struct World {
+    system: TestSystem,
+    s3: Proxy,
+    browser: Browser,
+    files: TempDir,
+}
+
+impl World {
+    async fn start() -> Self {
+        Self::start_with(&[]).await
+    }
+
+    /// Starts with these variables of the functions.
+    async fn start_with(variables: &[(&str, &str)]) -> Self {
+        let s3 = Proxy::start().await;
+        let endpoint = ("AWS_ENDPOINT_URL_S3".to_owned(), s3.url.clone());
+        let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        let variables: Vec<_> = std::iter::once(endpoint).chain(variables.iter().map(own)).collect();
+        let system = TestSystem::start_with(|options| options.variables.extend(variables)).await;
+        s3.forward_to(&system.at.s3);
+        Self { system, s3, browser: Browser::start().await, files: tempfile::tempdir().unwrap() }
+    }
+
+    async fn end(self) {
+        self.browser.quit().await;
+        self.system.stop().await;
+    }
+
+    /// A file for a person to choose.
+    fn file(&self, name: &str, content: &[u8]) -> PathBuf {
+        let path = self.files.path().join(name);
+        std::fs::write(&path, content).unwrap();
+        path
+    }
+
+    /// Opens the upload page by a link that says who uploads what.
+    async fn open_upload(&self) {
+        self.browser
+            .open(&format!("{}/upload?project=Alba&step=2&mail=ana%2Bvideo@example.com", self.system.at.api))
+            .await;
+    }
+
+    /// Waits until the upload page shows this state.
+    async fn upload_shows(&self, state: &str) {
+        self.browser.until(&format!("document.getElementById('stage').dataset.now === '{state}'")).await;
+    }
+
+    /// Opens the admin page and signs in.
+    async fn open_admin(&self) {
+        self.browser.open(&format!("{}/admin", self.system.at.api)).await;
+        self.sign_in(&self.system.at.admin.username, &self.system.at.admin.password).await;
+        self.browser.until("document.getElementById('freshness').textContent.includes(':')").await;
+    }
+
+    async fn sign_in(&self, username: &str, password: &str) {
+        self.browser.fill("#username", username).await;
+        self.browser.fill("#password", password).await;
+        self.browser.click("#enter").await;
+    }
+
+    /// How many forms the page has asked for, and how many posts it has tried.
+    async fn forms_and_posts(&self) -> (u64, u64) {
+        let count = async |part: &str| {
+            let script = "return performance.getEntriesByType('resource').filter(({ name }) => name.includes(arguments[0])).length;";
+            self.browser.eval_with(script, [part.into()]).await.as_u64().unwrap()
+        };
+        (count("/presignedurl/").await, count(&format!("{}/", self.s3.url)).await)
+    }
+}
