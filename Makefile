@@ -1,6 +1,6 @@
 # Everything that is done with this project, by name. `make` lists it.
 .DEFAULT_GOAL := help
-.PHONY: help run test lint
+.PHONY: help run test test-deploy lint
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -15,6 +15,12 @@ test: ## Run every test
 	@tools/need npm "nodejs npm" node
 	npm --prefix tests ci
 	cargo test --workspace
+	@$(MAKE) --no-print-directory test-deploy
+
+test-deploy: ## Lint and deploy template.yaml to a local AWS and use what was deployed
+	@tools/need ffmpeg ffmpeg ffmpeg
+	@tools/need "Python's venv" python3-venv python3 python3 -c "import ensurepip"
+	tests/deploy/run
 
 lint: ## Check format and style, as CI does
 	cargo fmt --all --check

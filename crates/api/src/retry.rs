@@ -5,7 +5,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use aws_sdk_s3::types::MetadataDirective;
+use aws_sdk_s3::types::{MetadataDirective, ObjectCannedAcl};
 use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery, State as Shared};
@@ -56,9 +56,10 @@ impl State {
     async fn copy_onto_itself(&self, key: &str) -> Result<(), Error> {
         let media = &self.0.media;
         let copy = self.0.s3.copy_object().bucket(&media.name).key(key).copy_source(media.copy_source(key));
-        // S3 refuses a copy onto itself that changes nothing, so the Content-Type is said again.
+        // S3 refuses a copy onto itself that changes nothing, so the Content-Type is said again; an ACL is never copied.
         let content_type = ObjectKey::from_decoded(key).map_or("application/octet-stream", |key| key.content_type());
-        let copy = copy.metadata_directive(MetadataDirective::Replace).content_type(content_type);
+        let acl = self.0.upload.acl.as_deref().map(ObjectCannedAcl::from);
+        let copy = copy.metadata_directive(MetadataDirective::Replace).content_type(content_type).set_acl(acl);
         match copy.send().await {
             Ok(_) => Ok(()),
             Err(error) if error.raw_response().is_some_and(|response| response.status().as_u16() == 404) => {

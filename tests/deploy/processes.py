@@ -1,0 +1,135 @@
+"""Programs that the tests start and end: on loopback, on free ports, with bounded waits."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import boto3
+import requests
+from botocore.config import Config
+
+REGION = "us-east-1"
+ACCOUNT = "000000000000"
+
+
+def eventually(check, what: str, seconds: float = 60, pause: float = 0.25):
+    """The first true answer of `check`."""
+    end = time.monotonic() + seconds
+    while not (answer := check()):
+        assert time.monotonic() < end, f"{what}: not within {seconds} s"
+        time.sleep(pause)
+    return answer
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@contextmanager
+def running(command: list, log: Path, environment: dict):
+    """A program in a process group of its own, so that what it starts ends with it."""
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment, start_new_session=True
+        )
+    try:
+        yield process
+    finally:
+        for ending in (signal.SIGTERM, signal.SIGKILL):
+            try:
+                os.killpg(process.pid, ending)
+            except ProcessLookupError:
+                break
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                continue
+
+
+# MiniStack serves HTTP here; this says that a proxy before it speaks TLS, which the deployed policies insist on.
+TLS = {"X-Forwarded-Proto": "https"}
+
+
+def clients(endpoint: str, access_key_id: str, secret: str):
+    """Makes boto3 clients of one endpoint."""
+    session = boto3.Session(aws_access_key_id=access_key_id, aws_secret_access_key=secret, region_name=REGION)
+    session.events.register("before-call", lambda params, **_: params["headers"].update(TLS))
+    config = Config(s3={"addressing_style": "path"}, retries={"total_max_attempts": 2}, read_timeout=30)
+    return lambda service: session.client(service, endpoint_url=endpoint, config=config)
+
+
+class Cloud:
+    """MiniStack: a local AWS that deploys templates, runs functions and enforces their roles."""
+
+    def __init__(self, port: int):
+        self.endpoint = f"http://127.0.0.1:{port}"
+        self.port = port
+        self.client = clients(self.endpoint, "test", "test")
+
+    def environment(self) -> dict:
+        """For the programs of AWS's own command lines."""
+        return {
+            **os.environ,
+            "AWS_ENDPOINT_URL": self.endpoint,
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_DEFAULT_REGION": REGION,
+            "SAM_CLI_POLL_DELAY": "1",
+        }
+
+
+@contextmanager
+def cloud(directory: Path, transcoder: str):
+    """MiniStack with the transcoders at `transcoder`. AUTH makes it check every signature and every policy."""
+    port = free_port()
+    temporary = directory / "tmp"
+    temporary.mkdir()
+    environment = {
+        **os.environ,
+        "GATEWAY_PORT": str(port),
+        "BIND_HOST": "127.0.0.1",
+        "MINISTACK_HOST": "localhost",
+        "IOT_MTLS_ENABLED": "0",
+        "AUTH": "true",
+        "TMPDIR": str(temporary),
+        # A minute and two on AWS.
+        "LAMBDA_ASYNC_RETRY_BASE_SECONDS": "1",
+        # Functions inherit these.
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
+        "AWS_ENDPOINT_URL_MEDIACONVERT": transcoder,
+        "AWS_ENDPOINT_URL_ELASTIC_TRANSCODER": transcoder,
+    }
+    here = Cloud(port)
+    with running([sys.executable, "-m", "ministack"], directory / "ministack.log", environment) as process:
+
+        def answers():
+            assert process.poll() is None, (directory / "ministack.log").read_text()
+            try:
+                return requests.get(f"{here.endpoint}/_ministack/health", timeout=2).ok
+            except requests.ConnectionError:
+                return False
+
+        eventually(answers, "MiniStack starts", 60)
+        yield here
+
+
+@contextmanager
+def video_local(program: Path, directory: Path):
+    """The local system, of which the deployment uses the transcoders and what they read and write."""
+    ready = directory / "ready.json"
+    command = [program, "--port", "0", "--data-dir", directory / "data", "--ready-file", ready]
+    with running(command, directory / "video-local.log", dict(os.environ)) as process:
+
+        def answers():
+            assert process.poll() is None, (directory / "video-local.log").read_text()
+            return ready.exists() and ready.read_text()
+
+        yield json.loads(eventually(answers, "video-local starts", 60))

@@ -1,0 +1,490 @@
+"""The whole system, deployed by `sam deploy` to a local AWS and used as a client uses it.
+
+The tests follow one deployment through its life and build on each other, in the order of this file.
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+import requests
+
+import template
+from processes import ACCOUNT, REGION, TLS, cloud, clients, eventually, video_local
+from transcoder import Bridge
+
+WORK = template.ROOT / "target" / "deploy"
+ORIGIN = "https://www.example.com"
+PARAMETERS = {"Architecture": "x86_64" if os.uname().machine == "x86_64" else "arm64", "AllowedOrigin": ORIGIN}
+
+
+def command(*words, environment=None, seconds=300) -> str:
+    """Runs a program of the deployer, without a terminal: a question would fail it."""
+    result = subprocess.run(
+        [str(word) for word in words],
+        cwd=template.ROOT,
+        env=environment or os.environ,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=seconds,
+    )
+    assert result.returncode == 0, result.stdout[-6000:] + result.stderr[-6000:]
+    return result.stdout + result.stderr
+
+
+@pytest.fixture(scope="session")
+def built() -> Path:
+    """What `sam build` makes: the functions' programs and the template that names them."""
+    directory = WORK / "build"
+    environment = {**os.environ, "AWS_DEFAULT_REGION": REGION}
+    overrides = f"Architecture={PARAMETERS['Architecture']}"
+    command("sam", "build", "--build-dir", directory, "--parameter-overrides", overrides, environment=environment, seconds=2400)
+    return directory
+
+
+@pytest.fixture(scope="session")
+def local_program() -> Path:
+    command("cargo", "build", "--locked", "--package", "video-local", seconds=2400)
+    return template.ROOT / "target/debug/video-local"
+
+
+def post(url: str, fields: dict, video: Path, headers=TLS) -> requests.Response:
+    return requests.post(url, data=fields, files={"file": video.read_bytes()}, headers=headers, timeout=40)
+
+
+class Deployment:
+    """The stack `video`, and its clients."""
+
+    def __init__(self, built: Path, here, bridge: Bridge):
+        self.built, self.cloud, self.bridge = built, here, bridge
+        self.client = here.client
+
+    def deploy(self, **parameters) -> str:
+        chosen = {**PARAMETERS, **parameters}
+        overrides = [f'{name}="{value}"' for name, value in chosen.items()]
+        file = self.built / "template.yaml"
+        config = template.ROOT / "samconfig.toml"
+        told = command(
+            "sam", "deploy", "--template-file", file, "--config-file", config, "--parameter-overrides", *overrides,
+            environment=self.cloud.environment(),
+        )
+        self.outputs = self.outputs_of("video")
+        self.create_routes()
+        self.bridge.use(self.role("EventsRole"), self.media, self.output, self.report)
+        return told
+
+    def outputs_of(self, stack: str) -> dict:
+        (found,) = self.client("cloudformation").describe_stacks(StackName=stack)["Stacks"]
+        return {output["OutputKey"]: output["OutputValue"] for output in found.get("Outputs", [])}
+
+    def physical(self, name: str) -> str:
+        answer = self.client("cloudformation").describe_stack_resource(StackName="video", LogicalResourceId=name)
+        return answer["StackResourceDetail"]["PhysicalResourceId"]
+
+    def role(self, name: str) -> str:
+        return self.client("iam").get_role(RoleName=self.physical(name))["Role"]["Arn"]
+
+    def create_routes(self):
+        """MiniStack passes over the OpenAPI body of an HTTP API: its routes are made here, from the processed template."""
+        answer = self.client("cloudformation").get_template(StackName="video", TemplateStage="Processed")
+        body = answer["TemplateBody"]
+        processed = body if isinstance(body, dict) else json.loads(body)
+        gateway, api = self.client("apigatewayv2"), self.physical("HttpApi")
+        present = {route["RouteKey"] for route in gateway.get_routes(ApiId=api)["Items"]}
+        for path, methods in processed["Resources"]["HttpApi"]["Properties"]["Body"]["paths"].items():
+            route = path.removeprefix("/") if path == "/$default" else f"ANY {path}"
+            if route in present:
+                continue
+            integration = methods["x-amazon-apigateway-any-method"]["x-amazon-apigateway-integration"]
+            function = integration["uri"]["Fn::Sub"].split("/functions/${")[1].split(".Arn}")[0]
+            made = gateway.create_integration(
+                ApiId=api,
+                IntegrationType="AWS_PROXY",
+                IntegrationUri=self.function_arn(function),
+                PayloadFormatVersion=integration["payloadFormatVersion"],
+            )
+            gateway.create_route(ApiId=api, RouteKey=route, Target=f"integrations/{made['IntegrationId']}")
+
+    def function_arn(self, name: str) -> str:
+        return self.client("lambda").get_function(FunctionName=self.physical(name))["Configuration"]["FunctionArn"]
+
+    @property
+    def media(self) -> str:
+        return self.outputs["MediaBucketName"]
+
+    @property
+    def output(self) -> str:
+        return self.outputs["OutputBucketName"]
+
+    # ---- As a client ----
+
+    def get(self, path: str, **options) -> requests.Response:
+        host = f"{self.physical('HttpApi')}.execute-api.localhost:{self.cloud.port}"
+        headers = {"Host": host, **options.pop("headers", {})}
+        return requests.get(self.cloud.endpoint + path, headers=headers, timeout=40, **options)
+
+    def login(self) -> tuple[str, str]:
+        answer = self.client("secretsmanager").get_secret_value(SecretId=self.outputs["AdminSecretArn"])
+        secret = json.loads(answer["SecretString"])
+        return secret["username"], secret["password"]
+
+    def upload(self, video: Path, mail: str, project: str = "Alba", kind: str = "video/webm") -> str:
+        """Asks for a form and posts the video with it, as a browser does; answers the key."""
+        form = self.get(f"/presignedurl/{project}/0/", params={"mail": mail, "type": kind}, headers={"Origin": ORIGIN})
+        assert form.status_code == 200, form.text
+        assert form.headers["Access-Control-Allow-Origin"] == ORIGIN
+        form = form.json()
+        posted = post(form["url"], form["fields"], video)
+        assert posted.status_code == 201, posted.text
+        return form["fields"]["key"]
+
+    def record(self, mail: str) -> dict:
+        answer = self.get("/videos/", params={"mail": mail}, auth=self.login())
+        assert answer.status_code == 200, answer.text
+        (record,) = answer.json()
+        return record
+
+    def eventually(self, mail: str, status: str, seconds: float = 60) -> dict:
+        def reached():
+            assert not self.bridge.problems, self.bridge.problems
+            assert not self.bridge.denied, self.bridge.denied
+            record = self.record(mail)
+            return record if record["status"] == status else None
+
+        return eventually(reached, f"the video of {mail} is {status}", seconds)
+
+    def lease_end(self, mail: str) -> int:
+        """Epoch seconds; 0 where nobody has the upload."""
+        key = {"ProjectStep": {"S": "Alba-0"}, "Mail": {"S": mail}}
+        item = self.client("dynamodb").get_item(TableName=self.outputs["TableName"], Key=key)["Item"]
+        return int(item.get("leaseUntil", {"N": "0"})["N"])
+
+    def dead_letters(self) -> list[dict]:
+        answer = self.client("sqs").receive_message(
+            QueueUrl=self.outputs["DeadLettersUrl"], MaxNumberOfMessages=10, VisibilityTimeout=0, WaitTimeSeconds=0
+        )
+        return answer.get("Messages", [])
+
+    # ---- As AWS ----
+
+    def report(self, transcoder: str, told: dict):
+        """The end of a job, by the way that AWS takes."""
+        if transcoder == "elastictranscoder":
+            self.client("sns").publish(TopicArn=self.topic, Message=json.dumps(told))
+            return
+        # Nobody but AWS may put an `aws.` event onto a bus, so the rule's pattern is asked, and its targets are called by hand.
+        events = self.client("events")
+        name = self.physical("MediaConvertRule")
+        pattern = events.describe_rule(Name=name.rsplit("|", 1)[-1])["EventPattern"]
+        assert events.test_event_pattern(EventPattern=pattern, Event=json.dumps(told))["Result"]
+        for target in events.list_targets_by_rule(Rule=name.rsplit("|", 1)[-1])["Targets"]:
+            answer = self.client("lambda").invoke(
+                FunctionName=target["Arn"], InvocationType="Event", Payload=json.dumps(told)
+            )
+            assert answer["StatusCode"] == 202
+
+
+@pytest.fixture(scope="session")
+def directory() -> Path:
+    path = WORK / "run"
+    shutil.rmtree(path, ignore_errors=True)
+    path.mkdir(parents=True)
+    return path
+
+
+@pytest.fixture(scope="session")
+def system(built, local_program, directory):
+    bridge = Bridge()
+    try:
+        with video_local(local_program, directory) as local, cloud(directory, bridge.url) as here:
+            local_client = clients(local["s3"], local["access_key_id"], local["secret_access_key"])
+            bridge.connect(local, local_client, here)
+            deployment = Deployment(built, here, bridge)
+            deployment.local = local
+            yield deployment
+    finally:
+        bridge.close()
+
+
+@pytest.fixture(scope="session")
+def video(directory) -> Path:
+    """Two seconds of a test picture with a tone, as a browser's recorder would encode them."""
+    file = directory / "video.webm"
+    picture = ["-f", "lavfi", "-i", "testsrc2=size=1920x1080:rate=30:duration=2"]
+    tone = ["-f", "lavfi", "-i", "sine=frequency=440:duration=2"]
+    codecs = ["-c:v", "libvpx", "-deadline", "realtime", "-cpu-used", "8", "-c:a", "libopus"]
+    command("ffmpeg", "-v", "error", "-y", *picture, *tone, *codecs, file)
+    return file
+
+
+def is_720p(url: str) -> bool:
+    headers = "".join(f"{name}: {value}\r\n" for name, value in TLS.items())
+    shown = ["-select_streams", "v:0", "-show_entries", "stream=codec_name,width,height", "-of", "json"]
+    facts = command("ffprobe", "-v", "error", "-headers", headers, *shown, url)
+    (stream,) = json.loads(facts)["streams"]
+    return (stream["codec_name"], stream["width"], stream["height"]) == ("h264", 1280, 720)
+
+
+def test_the_programs_need_no_newer_c_library_than_amazon_linux_2023_has(built):
+    for function in ("ApiFunction", "EventsFunction"):
+        needed = re.findall(rb"GLIBC_2\.(\d+)", (built / function / "bootstrap").read_bytes())
+        assert needed and max(map(int, needed)) <= 34
+
+
+# ---- With MediaConvert ------------------------------------------------------------------------------------------------------------
+
+
+def test_one_command_deploys_the_whole_system(system):
+    system.deploy()
+    stacks = system.client("cloudformation").describe_stacks()["Stacks"]
+    assert {stack["StackStatus"] for stack in stacks} <= {"CREATE_COMPLETE", "UPDATE_COMPLETE"}
+    listed = command(
+        "sam", "list", "stack-outputs", "--stack-name", "video", "--output", "json", environment=system.cloud.environment()
+    )
+    shown = {output["OutputKey"]: output["OutputValue"] for output in json.loads(listed[listed.index("[") : listed.rindex("]") + 1])}
+    assert shown == system.outputs
+    assert set(shown) == set(template.source()["Outputs"])
+
+
+def test_the_api_answers_without_and_with_a_login(system):
+    assert system.get("/").json() == {"hello": "world"}
+    refused = system.get("/videos")
+    assert (refused.status_code, refused.headers["WWW-Authenticate"].split()[0]) == (401, "Basic")
+    assert system.get("/hello", auth=system.login()).json()["hello"] == "admin"
+
+
+def test_a_browser_of_the_allowed_origin_may_post(system):
+    def preflight(origin):
+        headers = {"Origin": origin, "Access-Control-Request-Method": "POST"}
+        return requests.options(f"{system.cloud.endpoint}/{system.media}", headers=headers, timeout=10)
+
+    assert preflight(ORIGIN).headers.get("Access-Control-Allow-Origin") in (ORIGIN, "*")
+    assert "Access-Control-Allow-Origin" not in preflight("https://elsewhere.example").headers
+
+
+def test_an_upload_becomes_a_playable_video_with_mediaconvert(system, video):
+    key = system.upload(video, "eduard@example.com")
+    assert key.startswith("Alba/0/")
+    record = system.eventually("eduard@example.com", "ready")
+    assert (record["transcoder"], record["ProjectStep"]) == ("mediaconvert", "Alba-0")
+    assert is_720p(record["playback"])
+
+
+def test_a_form_cannot_be_changed(system, video):
+    form = system.get("/presignedurl/Alba/0/", params={"mail": "mallory@example.com"}).json()
+    assert post(form["url"], {**form["fields"], "key": "Alba/0/somebody-else.webm"}, video).status_code == 403
+
+
+def test_nothing_passes_without_tls(system, video):
+    form = system.get("/presignedurl/Alba/0/", params={"mail": "plain@example.com"}).json()
+    assert post(form["url"], form["fields"], video, headers={}).status_code == 403
+    playback = system.record("eduard@example.com")["playback"]
+    assert requests.get(playback, timeout=10).status_code == 403
+    assert requests.get(playback, headers=TLS, timeout=10).status_code == 200
+
+
+def test_a_video_that_cannot_be_read_ends_as_failed(system, directory):
+    broken = directory / "broken.webm"
+    broken.write_bytes(b"this is no video" * 100)
+    system.upload(broken, "broken@example.com")
+    assert "MediaConvert" in system.eventually("broken@example.com", "failed")["error"]
+
+
+# ---- When it fails ----------------------------------------------------------------------------------------------------------------
+
+
+def test_an_event_that_fails_for_good_is_kept_and_can_be_sent_in_again(system, video):
+    system.bridge.outage = True
+    system.upload(video, "unlucky@example.com")
+    (letter,) = eventually(system.dead_letters, "the event is in the dead-letter queue", 120)
+    body = json.loads(letter["Body"])
+    assert body["requestContext"]["condition"] == "RetriesExhausted"
+    assert body["requestContext"]["approximateInvokeCount"] == 3
+    assert system.record("unlucky@example.com")["status"] == "uploaded"
+
+    system.bridge.outage = False
+    # On AWS the retries come after one and two minutes and the lease is over by now; here they came at once.
+    eventually(lambda: time.time() > system.lease_end("unlucky@example.com"), "the lease is over", 70, 1)
+    # The two commands of docs/DEPLOY.md.
+    queue, function = system.outputs["DeadLettersUrl"], system.outputs["EventsFunctionName"]
+    (taken,) = system.client("sqs").receive_message(QueueUrl=queue)["Messages"]
+    system.client("lambda").invoke(FunctionName=function, InvocationType="Event", Payload=taken["Body"])
+    system.client("sqs").delete_message(QueueUrl=queue, ReceiptHandle=taken["ReceiptHandle"])
+    system.eventually("unlucky@example.com", "ready")
+    assert system.dead_letters() == []
+
+
+def test_the_sweep_is_understood(system):
+    answer = system.client("lambda").invoke(
+        FunctionName=system.outputs["EventsFunctionName"], Payload='{"source":"video-events","detail-type":"Sweep"}'
+    )
+    assert "FunctionError" not in answer, answer["Payload"].read()
+
+
+# ---- Rights -----------------------------------------------------------------------------------------------------------------------
+
+
+def test_the_roles_allow_what_is_needed_and_nothing_beside_it(system):
+    iam = system.client("iam")
+
+    def may(role: str, action: str, resource: str) -> bool:
+        answer = iam.simulate_principal_policy(PolicySourceArn=system.role(role), ActionNames=[action], ResourceArns=[resource])
+        return answer["EvaluationResults"][0]["EvalDecision"] == "allowed"
+
+    media, output = (f"arn:aws:s3:::{bucket}" for bucket in (system.media, system.output))
+    table = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{system.outputs['TableName']}"
+    mediaconvert = f"arn:aws:mediaconvert:{REGION}:{ACCOUNT}:"
+    api_log, events_log = (f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:/aws/lambda/video-{name}:*" for name in ("api", "events"))
+    allowed = [
+        # MiniStack writes logs without asking.
+        ("ApiRole", "logs:CreateLogStream", api_log),
+        ("ApiRole", "logs:PutLogEvents", api_log),
+        ("EventsRole", "logs:CreateLogStream", events_log),
+        ("EventsRole", "logs:PutLogEvents", events_log),
+        ("MediaConvertRole", "s3:GetObject", f"{media}/Alba/0/x.webm"),
+        ("MediaConvertRole", "s3:PutObject", f"{output}/output/web/Alba/0/x.mp4"),
+        ("EventsRole", "mediaconvert:GetJob", mediaconvert + "jobs/1"),
+        ("EventsRole", "dynamodb:Query", f"{table}/index/open-index"),
+        # MiniStack keeps what failed without asking.
+        ("EventsRole", "sqs:SendMessage", f"arn:aws:sqs:{REGION}:{ACCOUNT}:{system.outputs['DeadLettersUrl'].rsplit('/', 1)[1]}"),
+        # The retry's copy; the local AWS does not check both sides of it.
+        ("ApiRole", "s3:GetObject", f"{media}/Alba/0/x.webm"),
+        ("ApiRole", "s3:PutObject", f"{media}/Alba/0/x.webm"),
+    ]
+    refused = [
+        ("ApiRole", "logs:PutLogEvents", events_log),
+        ("ApiRole", "s3:PutObject", f"{output}/output/x.mp4"),
+        ("ApiRole", "s3:PutObjectAcl", f"{media}/Alba/0/x.webm"),
+        ("ApiRole", "s3:DeleteObject", f"{media}/Alba/0/x.webm"),
+        ("ApiRole", "dynamodb:DeleteItem", table),
+        ("ApiRole", "dynamodb:GetItem", f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/other"),
+        ("ApiRole", "secretsmanager:GetSecretValue", f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:other"),
+        ("ApiRole", "mediaconvert:CreateJob", mediaconvert + "queues/Default"),
+        ("EventsRole", "s3:GetObject", f"{media}/Alba/0/x.webm"),
+        ("EventsRole", "dynamodb:Scan", table),
+        ("EventsRole", "mediaconvert:CreateJob", mediaconvert + "queues/other"),
+        ("EventsRole", "elastictranscoder:CreateJob", f"arn:aws:elastictranscoder:{REGION}:{ACCOUNT}:pipeline/1"),
+        ("EventsRole", "iam:PassRole", system.role("ApiRole")),
+        ("MediaConvertRole", "s3:PutObject", f"{media}/Alba/0/x.webm"),
+        ("MediaConvertRole", "s3:GetObject", f"{output}/output/web/Alba/0/x.mp4"),
+    ]
+    assert [case for case in allowed if not may(*case)] == []
+    assert [case for case in refused if may(*case)] == []
+
+
+def test_a_rotated_admin_secret_opens_the_list(system):
+    old = system.login()
+    new = {"username": "admin", "password": "a-new-one-of-the-operators"}
+    system.client("secretsmanager").put_secret_value(
+        SecretId=system.outputs["AdminSecretArn"], SecretString=json.dumps(new)
+    )
+    # A password that does not match is looked up again after 10 seconds.
+    eventually(lambda: system.get("/videos", auth=system.login()).status_code == 200, "the new password opens the list", 30, 1)
+    assert system.get("/videos", auth=old).status_code == 401
+
+
+# ---- Deploying again --------------------------------------------------------------------------------------------------------------
+
+
+def test_a_second_deployment_changes_nothing(system):
+    before = system.outputs
+    assert "No changes to deploy" in system.deploy()
+    assert system.outputs == before
+
+
+def test_an_acl_is_in_force_only_while_it_is_asked_for(system, video):
+    def public(mail: str) -> int:
+        key = system.upload(video, mail)
+        system.eventually(mail, "ready")
+        return requests.get(f"{system.cloud.endpoint}/{system.media}/{key}", headers=TLS, timeout=10).status_code
+
+    store = system.client("s3")
+    system.deploy(UploadAcl="public-read")
+    # MiniStack passes over these two properties of a bucket; test_template.py looks at what the template says.
+    store.put_bucket_ownership_controls(
+        Bucket=system.media, OwnershipControls={"Rules": [{"ObjectOwnership": "ObjectWriter"}]}
+    )
+    store.put_public_access_block(
+        Bucket=system.media, PublicAccessBlockConfiguration={"BlockPublicPolicy": True, "RestrictPublicBuckets": True}
+    )
+    assert public("public@example.com") == 200
+
+    system.deploy(UploadAcl="")
+    store.put_bucket_ownership_controls(
+        Bucket=system.media, OwnershipControls={"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
+    )
+    assert public("private@example.com") == 403
+
+
+def test_an_upload_becomes_a_playable_video_with_elastic_transcoder(system, video):
+    formation = system.client("cloudformation")
+    formation.create_stack(
+        StackName="video-pipeline",
+        TemplateBody=(template.ROOT / "cloudformation/elastictranscoder.yml").read_text(),
+        Capabilities=["CAPABILITY_IAM"],
+        Parameters=[
+            {"ParameterKey": "MediaBucketName", "ParameterValue": system.media},
+            {"ParameterKey": "OutputBucketName", "ParameterValue": system.output},
+        ],
+    )
+    formation.get_waiter("stack_create_complete").wait(StackName="video-pipeline", WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+    made = system.outputs_of("video-pipeline")
+    system.topic = made["TopicArn"]
+    pipeline = system.bridge.create_pipeline(system.media, system.output, made["RoleArn"], made["TopicArn"])
+    system.deploy(Transcoder="elastictranscoder", PipelineId=pipeline, PipelineTopicArn=made["TopicArn"])
+
+    key = system.upload(video, "elastic@example.com", kind="video/mp4")
+    record = system.eventually("elastic@example.com", "ready")
+    assert system.record("eduard@example.com")["status"] == "ready"
+    assert (record["transcoder"], record["output"]) == ("elastictranscoder", f"output/web/{key}")
+    assert is_720p(record["playback"])
+
+
+def test_elastic_transcoder_is_not_deployed_without_its_pipeline(system):
+    with pytest.raises(AssertionError, match="needs PipelineId"):
+        system.deploy(Transcoder="elastictranscoder", PipelineId="", PipelineTopicArn="")
+
+
+def test_the_table_also_deploys_alone(system):
+    formation = system.client("cloudformation")
+    formation.create_stack(StackName="responses-table", TemplateBody=(template.ROOT / template.NESTED).read_text())
+    formation.get_waiter("stack_create_complete").wait(StackName="responses-table", WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+    table = system.client("dynamodb").describe_table(TableName="responses")["Table"]
+    assert len(table["GlobalSecondaryIndexes"]) == 3
+    assert system.outputs_of("responses-table")["TableName"] == "responses"
+
+
+# ---- The end ----------------------------------------------------------------------------------------------------------------------
+
+
+def test_deleting_keeps_the_data_and_removes_the_rest(system):
+    objects = system.client("s3").list_objects_v2(Bucket=system.media)["KeyCount"]
+    functions = system.client("lambda")
+    assert len(functions.list_functions()["Functions"]) == 2
+
+    formation = system.client("cloudformation")
+    for stack in ("video", "responses-table"):
+        formation.delete_stack(StackName=stack)
+        formation.get_waiter("stack_delete_complete").wait(StackName=stack, WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+
+    assert system.client("s3").list_objects_v2(Bucket=system.media)["KeyCount"] == objects
+    assert system.client("s3").list_objects_v2(Bucket=system.output)["KeyCount"] > 0
+    assert system.client("s3").get_bucket_policy(Bucket=system.media)["Policy"]
+    # MiniStack keeps nothing of a nested stack, where AWS does; so this is the same template's table, deployed alone.
+    assert system.client("dynamodb").describe_table(TableName="responses")["Table"]["DeletionProtectionEnabled"] is True
+    assert system.client("sqs").get_queue_attributes(QueueUrl=system.outputs["DeadLettersUrl"])
+
+    assert functions.list_functions()["Functions"] == []
+    assert system.client("apigatewayv2").get_apis()["Items"] == []
+    assert system.client("events").list_rules()["Rules"] == []
+    assert system.client("cloudwatch").describe_alarms()["MetricAlarms"] == []
+    groups = system.client("logs").describe_log_groups()["logGroups"]
+    assert [group["logGroupName"] for group in groups if group["logGroupName"].endswith(("-api", "-events", "/access"))] == []
+    roles = [role["RoleName"] for role in system.client("iam").list_roles()["Roles"]]
+    assert [name for name in roles if name.startswith("video-") and "Pipeline" not in name] == []

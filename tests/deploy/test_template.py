@@ -1,0 +1,360 @@
+"""Every property that the deployment promises, looked up in the transformed template; and the linters' word on all of it."""
+
+import json
+import re
+import subprocess
+
+import pytest
+
+import template
+
+T = template.transformed()
+RESOURCES = T["Resources"]
+TABLE = template.nested()["Resources"]["Table"]
+FUNCTIONS = ["ApiFunction", "EventsFunction"]
+BUCKETS = ["MediaBucket", "OutputBucket"]
+ROLES = {
+    name: resource
+    for name, resource in {**RESOURCES, **template.nested("cloudformation/elastictranscoder.yml")["Resources"]}.items()
+    if resource["Type"] == "AWS::IAM::Role"
+}
+
+
+def properties(name: str) -> dict:
+    return RESOURCES[name]["Properties"]
+
+
+def of_type(kind: str) -> list[str]:
+    return [name for name, resource in RESOURCES.items() if resource["Type"] == kind]
+
+
+def statements(role: dict) -> list[dict]:
+    """Every statement of a role's own policies, whatever condition it hangs on."""
+    found = []
+    for policy in role["Properties"]["Policies"]:
+        for statement in policy["PolicyDocument"]["Statement"]:
+            choices = statement["Fn::If"][1:] if "Fn::If" in statement else [statement]
+            found += [choice for choice in choices if "Effect" in choice]
+    return found
+
+
+def as_list(value) -> list:
+    return value if isinstance(value, list) else [value]
+
+
+# ---- Linters ----------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def transformed_file(tmp_path_factory):
+    file = tmp_path_factory.mktemp("template") / "transformed.json"
+    file.write_text(json.dumps(T))
+    return file
+
+
+def run(*command) -> subprocess.CompletedProcess:
+    environment = {**__import__("os").environ, "AWS_DEFAULT_REGION": "us-east-1"}
+    return subprocess.run(command, cwd=template.ROOT, env=environment, capture_output=True, text=True, timeout=120)
+
+
+def test_cfn_lint_finds_nothing_in_the_sources():
+    result = run("cfn-lint", "template.yaml", "cloudformation/dynamodb.yml", "cloudformation/elastictranscoder.yml")
+    assert (result.returncode, result.stdout) == (0, "")
+
+
+def test_cfn_lint_finds_nothing_in_the_transformed_template(transformed_file):
+    result = run("cfn-lint", str(transformed_file))
+    assert (result.returncode, result.stdout) == (0, "")
+
+
+@pytest.mark.parametrize("deployment", ["default", "staging", "production"])
+def test_sam_validate_finds_nothing(deployment):
+    result = run("sam", "validate", "--lint", "--config-env", deployment)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "is a valid SAM Template" in result.stdout
+
+
+def test_nothing_waits_for_itself():
+    """Linting the source misses the circle bucket -> permission -> function -> role -> bucket."""
+
+    def mentions(node) -> set[str]:
+        if isinstance(node, list):
+            return set().union(*map(mentions, node)) if node else set()
+        if not isinstance(node, dict):
+            return set()
+        found = set().union(*map(mentions, node.values())) if node else set()
+        if isinstance(node.get("Ref"), str):
+            found.add(node["Ref"])
+        if "Fn::GetAtt" in node:
+            found.add(as_list(node["Fn::GetAtt"])[0].split(".")[0])
+        if "Fn::Sub" in node:
+            text, *own = as_list(node["Fn::Sub"])
+            own_names = own[0].keys() if own else set()
+            found |= {name.split(".")[0] for name in re.findall(r"\$\{([^!}]+)\}", text)} - set(own_names)
+        return found
+
+    waits_for = {
+        name: (mentions(resource) | set(as_list(resource.get("DependsOn", [])))) & RESOURCES.keys()
+        for name, resource in RESOURCES.items()
+    }
+    while ready := {name for name, others in waits_for.items() if not others & waits_for.keys()}:
+        waits_for = {name: others for name, others in waits_for.items() if name not in ready}
+    assert not waits_for
+
+
+# ---- Storage ----------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("resource", [*[RESOURCES[bucket] for bucket in BUCKETS], TABLE, RESOURCES["DeadLetters"]])
+def test_data_outlives_the_stack(resource):
+    assert (resource["DeletionPolicy"], resource["UpdateReplacePolicy"]) == ("Retain", "Retain")
+
+
+def test_the_table_is_protected_encrypted_and_paid_by_use():
+    table = TABLE["Properties"]
+    assert table["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+    assert table["SSESpecification"] == {"SSEEnabled": True}
+    assert table["DeletionProtectionEnabled"] is True
+    assert table["BillingMode"] == "PAY_PER_REQUEST"
+
+
+def test_the_table_has_the_schema_of_the_code():
+    def keys(schema):
+        return [(key["AttributeName"], key["KeyType"]) for key in schema]
+
+    table = TABLE["Properties"]
+    assert keys(table["KeySchema"]) == [("ProjectStep", "HASH"), ("Mail", "RANGE")]
+    indexes = {index["IndexName"]: index for index in table["GlobalSecondaryIndexes"]}
+    assert {name: keys(index["KeySchema"]) for name, index in indexes.items()} == {
+        "video-index": [("video", "HASH")],
+        "mail-index": [("Mail", "HASH"), ("ProjectStep", "RANGE")],
+        "open-index": [("open", "HASH"), ("uploadedAt", "RANGE")],
+    }
+    assert all(index["Projection"] == {"ProjectionType": "KEYS_ONLY"} for index in indexes.values())
+    attributes = {item["AttributeName"]: item["AttributeType"] for item in table["AttributeDefinitions"]}
+    assert attributes == dict.fromkeys(["ProjectStep", "Mail", "video", "open", "uploadedAt"], "S")
+
+
+@pytest.mark.parametrize("bucket", BUCKETS)
+def test_a_bucket_is_encrypted_versioned_and_tidied(bucket):
+    bucket = properties(bucket)
+    encryption = bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+    assert encryption == [{"ServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]
+    assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}
+    rules = bucket["LifecycleConfiguration"]["Rules"]
+    assert all(rule["Status"] == "Enabled" for rule in rules)
+    assert any("NoncurrentVersionExpiration" in rule for rule in rules)
+    assert any("AbortIncompleteMultipartUpload" in rule for rule in rules)
+
+
+@pytest.mark.parametrize("bucket", BUCKETS)
+def test_a_bucket_is_reached_over_tls_only(bucket):
+    (policy,) = [
+        properties(name)["PolicyDocument"]
+        for name in of_type("AWS::S3::BucketPolicy")
+        if properties(name)["Bucket"] == {"Ref": bucket}
+    ]
+    (statement,) = policy["Statement"]
+    assert (statement["Effect"], statement["Principal"], statement["Action"]) == ("Deny", "*", "s3:*")
+    assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    assert statement["Resource"] == [{"Fn::GetAtt": [bucket, "Arn"]}, {"Fn::Sub": f"${{{bucket}.Arn}}/*"}]
+
+
+def test_buckets_take_no_acl_unless_one_is_asked_for():
+    media = properties("MediaBucket")
+    assert media["OwnershipControls"]["Rules"] == [
+        {"ObjectOwnership": {"Fn::If": ["HasAcl", "ObjectWriter", "BucketOwnerEnforced"]}}
+    ]
+    assert properties("OutputBucket")["OwnershipControls"]["Rules"] == [{"ObjectOwnership": "BucketOwnerEnforced"}]
+    assert T["Parameters"]["UploadAcl"]["Default"] == ""
+
+
+def test_public_access_is_blocked_but_for_a_public_acl_that_is_asked_for():
+    everything = dict.fromkeys(["BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"], True)
+    assert properties("OutputBucket")["PublicAccessBlockConfiguration"] == everything
+    unless_public = {"Fn::If": ["HasPublicAcl", False, True]}
+    assert properties("MediaBucket")["PublicAccessBlockConfiguration"] == {
+        **everything,
+        "BlockPublicAcls": unless_public,
+        "IgnorePublicAcls": unless_public,
+    }
+
+
+def test_browsers_may_post_from_the_allowed_origin():
+    (rule,) = properties("MediaBucket")["CorsConfiguration"]["CorsRules"]
+    assert rule["AllowedMethods"] == ["POST"]
+    assert rule["AllowedOrigins"] == [{"Ref": "AllowedOrigin"}]
+
+
+def test_every_key_that_is_signed_wakes_the_events_function():
+    (notification,) = properties("MediaBucket")["NotificationConfiguration"]["LambdaConfigurations"]
+    assert notification == {"Event": "s3:ObjectCreated:*", "Function": {"Fn::GetAtt": ["EventsFunction", "Arn"]}}
+
+
+def test_results_are_told_to_eventbridge_and_to_nobody_of_this_stack():
+    assert properties("OutputBucket")["NotificationConfiguration"] == {
+        "EventBridgeConfiguration": {"EventBridgeEnabled": True}
+    }
+    sources = [properties(rule).get("EventPattern", {}).get("source") for rule in of_type("AWS::Events::Rule")]
+    assert ["aws.s3"] not in sources
+
+
+# ---- Functions --------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_function_runs_on_al2023_on_the_chosen_processor(function):
+    function = properties(function)
+    assert function["Runtime"] == "provided.al2023"
+    assert function["Architectures"] == [{"Ref": "Architecture"}]
+    assert T["Parameters"]["Architecture"]["Default"] == "arm64"
+    assert T["Parameters"]["Architecture"]["AllowedValues"] == ["arm64", "x86_64"]
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_function_stops_loops_logs_json_and_can_be_given_its_own_concurrency(function):
+    function = properties(function)
+    assert function["RecursiveLoop"] == "Terminate"
+    assert function["LoggingConfig"]["LogFormat"] == "JSON"
+    assert function["ReservedConcurrentExecutions"]["Fn::If"][2] == {"Ref": "AWS::NoValue"}
+
+
+def test_the_events_function_ends_before_its_lease_does():
+    function = properties("EventsFunction")
+    assert function["Timeout"] < int(function["Environment"]["Variables"]["UPLOAD_LEASE_SECONDS"])
+
+
+def test_an_event_that_fails_is_tried_twice_more_and_kept():
+    (config,) = [properties(name) for name in of_type("AWS::Lambda::EventInvokeConfig")]
+    assert config["FunctionName"] == {"Ref": "EventsFunction"}
+    assert config["MaximumRetryAttempts"] == 2
+    assert config["DestinationConfig"]["OnFailure"] == {"Destination": {"Fn::GetAtt": ["DeadLetters", "Arn"]}}
+
+
+@pytest.mark.parametrize("rule", of_type("AWS::Events::Rule"))
+def test_a_rule_tries_again_and_keeps_what_it_cannot_deliver(rule):
+    for target in properties(rule)["Targets"]:
+        assert target["RetryPolicy"]["MaximumRetryAttempts"] > 0
+        assert target["RetryPolicy"]["MaximumEventAgeInSeconds"] >= 60
+        assert target["DeadLetterConfig"] == {"Arn": {"Fn::GetAtt": ["DeadLetters", "Arn"]}}
+    (policy,) = [properties(name) for name in of_type("AWS::SQS::QueuePolicy")]
+    allowed = policy["PolicyDocument"]["Statement"][0]
+    assert allowed["Principal"] == {"Service": "events.amazonaws.com"}
+    assert allowed["Action"] == "sqs:SendMessage"
+    assert {"Fn::GetAtt": [rule, "Arn"]} in allowed["Condition"]["ArnEquals"]["aws:SourceArn"]
+
+
+def test_dead_letters_are_kept_for_as_long_as_sqs_keeps_anything():
+    assert properties("DeadLetters")["MessageRetentionPeriod"] == 14 * 24 * 60 * 60
+    assert properties("DeadLetters")["SqsManagedSseEnabled"] is True
+
+
+def test_videos_that_hang_are_looked_after_every_quarter_of_an_hour():
+    (rule,) = [properties(name) for name in of_type("AWS::Events::Rule") if "ScheduleExpression" in properties(name)]
+    assert rule["ScheduleExpression"] == "rate(15 minutes)"
+    assert json.loads(rule["Targets"][0]["Input"]) == {"source": "video-events", "detail-type": "Sweep"}
+
+
+@pytest.mark.parametrize("permission", of_type("AWS::Lambda::Permission"))
+def test_only_named_callers_may_call_a_function(permission):
+    permission = properties(permission)
+    assert permission["Action"] == "lambda:InvokeFunction"
+    assert "SourceArn" in permission
+    assert ("SourceAccount" in permission) == (permission["Principal"] == "s3.amazonaws.com")
+
+
+def test_variables_are_the_ones_that_the_code_reads():
+    code = (template.ROOT / "crates/core/src/config.rs").read_text()
+    for function in FUNCTIONS:
+        for variable in properties(function)["Environment"]["Variables"]:
+            assert f'"{variable}"' in code, variable
+
+
+# ---- Rights -----------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_role_names_its_actions_and_resources(role):
+    assert "ManagedPolicyArns" not in ROLES[role]["Properties"]
+    for statement in statements(ROLES[role]):
+        assert all("*" not in action for action in as_list(statement["Action"])), statement
+        assert "*" not in as_list(statement["Resource"]), statement
+
+
+def test_functions_have_roles_of_their_own():
+    assert properties("ApiFunction")["Role"] == {"Fn::GetAtt": ["ApiRole", "Arn"]}
+    assert properties("EventsFunction")["Role"] == {"Fn::GetAtt": ["EventsRole", "Arn"]}
+
+
+def test_a_role_can_be_passed_to_mediaconvert_only():
+    (statement,) = [s for role in ROLES.values() for s in statements(role) if s["Action"] == "iam:PassRole"]
+    assert statement["Condition"] == {"StringEquals": {"iam:PassedToService": "mediaconvert.amazonaws.com"}}
+    assert statement["Resource"] == {"Fn::GetAtt": ["MediaConvertRole", "Arn"]}
+
+
+def test_the_right_to_set_acls_is_given_only_with_an_acl():
+    conditional = [
+        statement
+        for policy in ROLES["ApiRole"]["Properties"]["Policies"]
+        for statement in policy["PolicyDocument"]["Statement"]
+        if "s3:PutObjectAcl" in json.dumps(statement)
+    ]
+    assert [statement["Fn::If"][0] for statement in conditional] == ["HasAcl"]
+
+
+def test_the_admins_password_is_generated():
+    secret = properties("AdminSecret")["GenerateSecretString"]
+    assert secret["GenerateStringKey"] == "password"
+    assert secret["PasswordLength"] >= 32
+    assert "SecretString" not in properties("AdminSecret")
+
+
+# ---- Operation --------------------------------------------------------------------------------------------------------------------
+
+
+def test_the_api_is_throttled_and_its_access_log_has_no_query_strings():
+    (stage,) = [properties(name) for name in of_type("AWS::ApiGatewayV2::Stage")]
+    assert stage["DefaultRouteSettings"] == {
+        "ThrottlingRateLimit": {"Ref": "ThrottlingRateLimit"},
+        "ThrottlingBurstLimit": {"Ref": "ThrottlingBurstLimit"},
+    }
+    log = json.loads(stage["AccessLogSettings"]["Format"])
+    assert log["path"] == "$context.path"
+    # The variables that hold, or may hold, what stands behind the question mark.
+    assert not {"$context.requestOverride", "$context.customDomain.basePathMatched"} & set(log.values())
+    assert "query" not in stage["AccessLogSettings"]["Format"].lower()
+
+
+def test_logs_end_some_day():
+    groups = of_type("AWS::Logs::LogGroup")
+    assert len(groups) == 3
+    assert all(properties(group)["RetentionInDays"] == {"Ref": "LogRetentionDays"} for group in groups)
+
+
+@pytest.mark.parametrize("alarm", of_type("AWS::CloudWatch::Alarm"))
+def test_an_alarm_tells_somebody_and_stands_in_the_handbook(alarm):
+    assert properties(alarm)["AlarmActions"] == [{"Ref": "AlarmTopic"}]
+    assert properties(alarm)["TreatMissingData"] == "notBreaching"
+    assert alarm in (template.ROOT / "docs/DEPLOY.md").read_text()
+
+
+@pytest.mark.parametrize("section", ["Parameters", "Outputs"])
+def test_the_handbook_knows_every_parameter_and_output(section):
+    handbook = (template.ROOT / "docs/DEPLOY.md").read_text()
+    assert [name for name in T[section] if f"`{name}`" not in handbook] == []
+
+
+def test_no_parameter_needs_an_answer():
+    assert [name for name, parameter in T["Parameters"].items() if "Default" not in parameter] == []
+
+
+def test_elastic_transcoder_is_refused_without_its_pipeline():
+    (rule,) = T["Rules"].values()
+    assert rule["RuleCondition"] == {"Fn::Equals": [{"Ref": "Transcoder"}, "elastictranscoder"]}
+    assert len(rule["Assertions"]) == 2
+
+
+def test_actions_are_pinned_by_commit():
+    for workflow in (template.ROOT / ".github/workflows").glob("*.yml"):
+        for action in re.findall(r"uses:\s*(\S+)", workflow.read_text()):
+            assert action.startswith("./") or re.search(r"@[0-9a-f]{40}$", action), (workflow.name, action)

@@ -1,0 +1,242 @@
+"""The transcoders of the deployment: video-local's, with the part of AWS between them and the deployment.
+
+MiniStack has neither Elastic Transcoder nor MediaConvert; video-local has both, over an object store of its own. This stands between
+the two: it asks IAM whether the caller may, brings the job's input over and its result back, and reports the end of a job.
+"""
+
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import requests
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+
+from processes import REGION, eventually
+
+MEDIACONVERT, ELASTIC_TRANSCODER = "/2017-08-29", "/2012-09-25"
+
+
+class Bridge:
+    """Listens from the start, since functions learn its address when MiniStack starts; works once `connect` was called."""
+
+    def __init__(self):
+        self.outage = False
+        self.denied: list[str] = []
+        self.problems: list[str] = []
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def connect(self, local: dict, local_client, cloud):
+        self._local, self._local_client, self._cloud = local, local_client, cloud
+
+    def use(self, role: str, media: str, output: str, report):
+        """Callers act as `role`; `report(kind, job)` is called with every job that has ended."""
+        self._role, self._media, self._output, self._report = role, media, output, report
+        store = self._local_client("s3")
+        present = {bucket["Name"] for bucket in store.list_buckets()["Buckets"]}
+        for bucket in {media, output} - present:
+            store.create_bucket(Bucket=bucket)
+
+    def create_pipeline(self, media: str, output: str, role: str, topic: str) -> str:
+        """By hand, as docs/DEPLOY.md does it: current SDKs and command lines no longer know the service."""
+        pipeline = {
+            "Name": "video",
+            "InputBucket": media,
+            "OutputBucket": output,
+            "Role": role,
+            "Notifications": dict.fromkeys(["Progressing", "Completed", "Warning", "Error"], topic),
+        }
+        answer = self._forward("POST", f"{ELASTIC_TRANSCODER}/pipelines", json.dumps(pipeline).encode())
+        assert answer.status_code == 201, answer.text
+        return answer.json()["Pipeline"]["Id"]
+
+    def close(self):
+        self._server.shutdown()
+        self._server.server_close()
+
+    def _may(self, action: str, resource: str) -> bool:
+        iam = self._cloud.client("iam")
+        if action == "iam:PassRole":
+            # MiniStack's simulator passes over the context, on which this right depends.
+            name = self._role.rsplit("/", 1)[1]
+            policies = [iam.get_role_policy(RoleName=name, PolicyName=policy) for policy in iam.list_role_policies(RoleName=name)["PolicyNames"]]
+            return any(
+                (statement["Action"], statement["Resource"]) == (action, resource)
+                and statement["Condition"] == {"StringEquals": {"iam:PassedToService": "mediaconvert.amazonaws.com"}}
+                for policy in policies
+                for statement in policy["PolicyDocument"]["Statement"]
+            )
+        answer = iam.simulate_principal_policy(PolicySourceArn=self._role, ActionNames=[action], ResourceArns=[resource])
+        return answer["EvaluationResults"][0]["EvalDecision"] == "allowed"
+
+    def _allowed(self, method: str, path: str, body: dict) -> bool:
+        needed = list(self._rights(method, path.split("?")[0], body))
+        refused = [f"{action} on {resource}" for action, resource in needed if not self._may(action, resource)]
+        self.denied += refused
+        return bool(needed) and not refused
+
+    def _rights(self, method: str, path: str, body: dict):
+        """What AWS asks for: its "Actions, resources, and condition keys" of each service."""
+        mediaconvert, elastic = (f"arn:aws:{name}:{REGION}:000000000000:" for name in ("mediaconvert", "elastictranscoder"))
+        match method, path.split("/")[1:]:
+            case "POST", ["2017-08-29", "jobs"]:
+                yield "mediaconvert:CreateJob", body.get("queue", mediaconvert + "queues/Default")
+                yield "iam:PassRole", body["role"]
+            case "GET", ["2017-08-29", "jobs"]:
+                yield "mediaconvert:ListJobs", mediaconvert + "queues/Default"
+            case "GET", ["2017-08-29", "jobs", job]:
+                yield "mediaconvert:GetJob", mediaconvert + f"jobs/{job}"
+            case "POST", ["2012-09-25", "jobs"]:
+                yield "elastictranscoder:CreateJob", elastic + f"pipeline/{body['PipelineId']}"
+                for output in body["Outputs"]:
+                    yield "elastictranscoder:CreateJob", elastic + f"preset/{output['PresetId']}"
+            case "GET", ["2012-09-25", "jobsByPipeline", pipeline]:
+                yield "elastictranscoder:ListJobsByPipeline", elastic + f"pipeline/{pipeline}"
+            case "GET", ["2012-09-25", "jobs", job]:
+                yield "elastictranscoder:ReadJob", elastic + f"job/{job}"
+
+    def _input_key(self, path: str, body: dict) -> str:
+        if path.startswith(ELASTIC_TRANSCODER):
+            return body["Input"]["Key"]
+        return body["settings"]["inputs"][0]["fileInput"].removeprefix(f"s3://{self._media}/")
+
+    def _forward(self, method: str, path: str, body: bytes):
+        """Signed anew: video-local knows its own key only."""
+        service = "elastictranscoder" if path.startswith(ELASTIC_TRANSCODER) else "mediaconvert"
+        request = AWSRequest(method, self._local["transcoder"] + path, {"Content-Type": "application/json"}, body)
+        credentials = Credentials(self._local["access_key_id"], self._local["secret_access_key"])
+        SigV4Auth(credentials, service, REGION).add_auth(request)
+        return requests.request(method, request.url, headers=dict(request.headers), data=body, timeout=30)
+
+    def answer(self, method: str, path: str, raw: bytes) -> tuple[int, bytes, str]:
+        body = json.loads(raw) if raw else {}
+        if self.outage:
+            return 503, b'{"message":"The service is away"}', "ServiceUnavailableException"
+        if not self._allowed(method, path, body):
+            return 403, b'{"message":"User is not authorized to perform this action"}', "AccessDeniedException"
+        created = method == "POST" and path.endswith("/jobs")
+        if created:
+            _copy(self._cloud.client("s3"), self._local_client("s3"), self._media, self._input_key(path, body))
+        answer = self._forward(method, path, raw)
+        if created and answer.status_code == 201:
+            threading.Thread(target=self._watch, args=(path, answer.json()), daemon=True).start()
+        return answer.status_code, answer.content, answer.headers.get("x-amzn-errortype", "")
+
+    def _watch(self, path: str, answer: dict):
+        try:
+            if path.startswith(ELASTIC_TRANSCODER):
+                self._watch_elastic_transcoder(answer["Job"]["Id"])
+            else:
+                self._watch_mediaconvert(answer["job"]["id"])
+        except Exception as error:  # A thread's failure would go unseen.
+            self.problems.append(repr(error))
+
+    def _watch_mediaconvert(self, number: str):
+        def ended():
+            job = self._forward("GET", f"{MEDIACONVERT}/jobs/{number}", b"").json()["job"]
+            return job["status"] in ("COMPLETE", "ERROR", "CANCELED") and job
+
+        job = eventually(ended, f"job {number} ends", 120)
+        settings = job["settings"]["outputGroups"][0]["outputGroupSettings"]["fileGroupSettings"]
+        folder = settings["destination"].removeprefix(f"s3://{self._output}/")
+        stem = job["settings"]["inputs"][0]["fileInput"].rsplit("/", 1)[-1].rsplit(".", 1)[0]
+        key = f"{folder}{stem}.mp4"
+        if job["status"] == "COMPLETE":
+            _copy(self._local_client("s3"), self._cloud.client("s3"), self._output, key)
+        self._report("mediaconvert", mediaconvert_event(job, f"s3://{self._output}/{key}"))
+
+    def _watch_elastic_transcoder(self, number: str):
+        def ended():
+            job = self._forward("GET", f"{ELASTIC_TRANSCODER}/jobs/{number}", b"").json()["Job"]
+            return job["Status"] in ("Complete", "Error", "Canceled") and job
+
+        job = eventually(ended, f"job {number} ends", 120)
+        if job["Status"] == "Complete":
+            key = job["OutputKeyPrefix"] + job["Outputs"][0]["Key"]
+            _copy(self._local_client("s3"), self._cloud.client("s3"), self._output, key)
+        self._report("elastictranscoder", elastic_transcoder_notification(job))
+
+    def _handler(self):
+        bridge = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_any(self):
+                raw = self.rfile.read(int(self.headers.get("content-length") or 0))
+                try:
+                    status, body, error = bridge.answer(self.command, self.path, raw)
+                except Exception as problem:  # Else the function sees a broken connection and the test nothing.
+                    bridge.problems.append(repr(problem))
+                    status, body, error = 500, b'{"message":"the bridge failed"}', "InternalFailure"
+                self.send_response(status)
+                self.send_header("content-type", "application/json")
+                self.send_header("content-length", str(len(body)))
+                if error:
+                    self.send_header("x-amzn-errortype", error)
+                self.end_headers()
+                self.wfile.write(body)
+
+            do_GET = do_POST = do_DELETE = do_any
+
+            def log_message(self, *_):
+                pass
+
+        return Handler
+
+
+def _copy(source, target, bucket: str, key: str):
+    target.put_object(Bucket=bucket, Key=key, Body=source.get_object(Bucket=bucket, Key=key)["Body"].read())
+
+
+def mediaconvert_event(job: dict, output: str) -> dict:
+    """As docs.aws.amazon.com/mediaconvert/latest/ug/mediaconvert_cwe_events.html shows it."""
+    detail = {
+        "timestamp": job["createdAt"] * 1000,
+        "accountId": "000000000000",
+        "queue": job["queue"],
+        "jobId": job["id"],
+        "status": job["status"],
+        "userMetadata": job["userMetadata"],
+    }
+    if job["status"] == "COMPLETE":
+        detail["outputGroupDetails"] = [{"outputDetails": [{"outputFilePaths": [output]}], "type": "FILE_GROUP"}]
+    else:
+        detail |= {"errorCode": job.get("errorCode"), "errorMessage": job.get("errorMessage")}
+    return {
+        "version": "0",
+        "id": job["id"],
+        "detail-type": "MediaConvert Job State Change",
+        "source": "aws.mediaconvert",
+        "account": "000000000000",
+        "time": "2026-01-01T00:00:00Z",
+        "region": REGION,
+        "resources": [job["arn"]],
+        "detail": detail,
+    }
+
+
+def elastic_transcoder_notification(job: dict) -> dict:
+    """As docs.aws.amazon.com/elastictranscoder/latest/developerguide/notifications.html shows it."""
+    output = job["Outputs"][0]
+    return {
+        "state": {"Complete": "COMPLETED", "Error": "ERROR"}[job["Status"]],
+        "version": "2012-09-25",
+        "jobId": job["Id"],
+        "pipelineId": job["PipelineId"],
+        "input": {"key": job["Input"]["Key"]},
+        "outputKeyPrefix": job["OutputKeyPrefix"],
+        "outputs": [
+            {
+                "id": output["Id"],
+                "presetId": output["PresetId"],
+                "key": output["Key"],
+                "status": output["Status"],
+                "statusDetail": output.get("StatusDetail"),
+            }
+        ],
+        "userMetadata": job["UserMetadata"],
+    }
