@@ -1,6 +1,6 @@
 # Everything that is done with this project, by name. `make` lists it.
 .DEFAULT_GOAL := help
-.PHONY: help run test test-deploy lint
+.PHONY: help run test test-deploy torture bench lint
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -14,13 +14,19 @@ test: ## Run every test
 	@tools/need chromedriver "chromium chromium-driver fonts-liberation" "chromium chromedriver"
 	@tools/need npm "nodejs npm" node
 	npm --prefix tests ci
+	@tools/need "Python's venv" python3-venv python3 python3 -c "import ensurepip"
 	cargo test --workspace
-	@$(MAKE) --no-print-directory test-deploy
+	tests/schemathesis/run
+	tests/deploy/run
 
 test-deploy: ## Lint and deploy template.yaml to a local AWS and use what was deployed
 	@tools/need ffmpeg ffmpeg ffmpeg
 	@tools/need "Python's venv" python3-venv python3 python3 -c "import ensurepip"
 	tests/deploy/run
+
+torture: ## The long forms of the fault tests and of the fuzzing, for an hour
+	@tools/need ffmpeg ffmpeg ffmpeg
+	cargo test --profile local --package video-tests --test faults --test fuzz -- --ignored --nocapture
 
 lint: ## Check format and style, as CI does
 	cargo fmt --all --check

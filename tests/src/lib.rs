@@ -1,5 +1,6 @@
 //! What the tests of whole flows share: a running system, its clients, and real videos.
 
+pub mod faults;
 pub mod lambda;
 pub mod media;
 mod system;

@@ -1,5 +1,6 @@
 //! Who may see the videos: one admin, by HTTP basic auth (RFC 7617).
 
+use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
 use aws_sdk_secretsmanager::Client;
@@ -12,7 +13,6 @@ use axum_extra::headers::authorization::Basic;
 use blake2::{Blake2b512, Digest};
 use serde::Deserialize;
 use subtle::ConstantTimeEq;
-use tokio::sync::Mutex;
 use video_core::error::describe;
 use video_core::{Error as CoreError, config};
 
@@ -71,9 +71,12 @@ impl Authenticator {
     pub fn new(admin: config::Admin, aws: &SdkConfig) -> Self {
         match admin {
             config::Admin::Fixed { username, password } => Self::Fixed(Login { username, password }),
-            config::Admin::Secret { arn } => {
-                Self::Secret(Secret { client: Client::new(aws), arn, cache: Mutex::new(None) })
-            }
+            config::Admin::Secret { arn } => Self::Secret(Secret {
+                client: Client::new(aws),
+                arn,
+                cache: Cache::default(),
+                reading: Reading::default(),
+            }),
         }
     }
 
@@ -100,8 +103,14 @@ const KEEP: Duration = Duration::from_hours(1);
 pub struct Secret {
     client: Client,
     arn: String,
-    cache: Mutex<Option<Cached>>,
+    cache: Cache,
+    reading: Reading,
 }
+
+/// Held for a moment only, so that whoever has a fresh login in it never waits for Secrets Manager.
+type Cache = std::sync::Mutex<Option<Cached>>;
+/// Held while Secrets Manager is asked: one request asks for all.
+type Reading = tokio::sync::Mutex<()>;
 
 struct Cached {
     login: Login,
@@ -112,12 +121,27 @@ struct Cached {
 impl Secret {
     /// The login, asked for again when the last try is older than `max_age`.
     async fn login(&self, max_age: Duration) -> Result<Login, CoreError> {
-        let mut cache = self.cache.lock().await;
-        if let Some(cached) = cache.as_ref().filter(|cached| cached.tried_at.elapsed() < max_age) {
-            return Ok(cached.login.clone());
+        if let Some(login) = self.tried_within(max_age) {
+            return Ok(login);
         }
+        let _reading = self.reading.lock().await;
+        match self.tried_within(max_age) {
+            Some(login) => Ok(login),
+            None => self.keep(self.read().await),
+        }
+    }
+
+    fn tried_within(&self, max_age: Duration) -> Option<Login> {
+        let cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
+        cache.as_ref().filter(|cached| cached.tried_at.elapsed() < max_age).map(|cached| cached.login.clone())
+    }
+
+    /// Keeps what was read; after a failure, what was read before stays good for a while.
+    fn keep(&self, answer: Result<Login, CoreError>) -> Result<Login, CoreError> {
+        let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
+        // The time of the answer: a try that took long must not be followed by the next one at once.
         let now = Instant::now();
-        match (self.read().await, cache.as_mut()) {
+        match (answer, cache.as_mut()) {
             (Ok(login), _) => {
                 *cache = Some(Cached { login: login.clone(), read_at: now, tried_at: now });
                 Ok(login)

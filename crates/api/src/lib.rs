@@ -2,6 +2,7 @@
 
 mod auth;
 mod error;
+mod openapi;
 mod pages;
 mod query;
 mod retry;
@@ -62,6 +63,11 @@ impl State {
             aws,
         })))
     }
+
+    /// Opens the connection to DynamoDB, so that the first caller need not wait for it; see [`Table::connect`].
+    pub async fn connect(&self) {
+        self.0.table.connect().await;
+    }
 }
 
 /// Path-style behind an endpoint of one's own, where a bucket has no host name.
@@ -81,6 +87,7 @@ pub fn router(state: State) -> Router {
         .route("/presignedurl//{step}", get(routes::presigned_url_without_project))
         .route("/videos", get(routes::videos))
         .route("/videos/{project}/{step}/retry", post(retry::retry))
+        .route("/openapi.yaml", get(openapi::document))
         .merge(pages::routes(&state))
         .fallback(|| async { Error::NotFound("there is nothing at this path") })
         .method_not_allowed_fallback(|| async { Error::MethodNotAllowed })

@@ -5,15 +5,19 @@ use std::process::ExitCode;
 use video_api::{State, router};
 use video_core::aws::Aws;
 use video_core::config::{self, ConfigError, environment};
+use video_core::log;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    lambda_http::tracing::init_default_subscriber();
-    match state() {
-        Ok(state) => match lambda_http::run(router(state)).await {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => fail(&error),
-        },
+    log::start(&environment);
+    let state = match state() {
+        Ok(state) => state,
+        Err(error) => return fail(&error),
+    };
+    // DynamoDB's side of the handshake takes as long as the router.
+    let ((), router) = tokio::join!(state.connect(), async { router(state.clone()) });
+    match lambda_http::run(router).await {
+        Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&error),
     }
 }

@@ -3,13 +3,18 @@
 //! Lambda hands these variables to a function, so `aws-config` with its profiles, SSO and metadata service would only add start-up time.
 //! See <https://docs.aws.amazon.com/sdkref/latest/guide/environment-variables.html>.
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_async::rt::sleep::TokioSleep;
+use aws_smithy_http_client::Connector;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use aws_smithy_runtime_api::client::behavior_version::BehaviorVersion;
+use aws_smithy_runtime_api::client::http::{
+    HttpConnectorSettings, SharedHttpClient, SharedHttpConnector, http_client_fn,
+};
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::SdkConfig;
@@ -19,7 +24,11 @@ use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 use crate::config::{self, ConfigError, Lookup, optional, required};
 use crate::time::parse_rfc3339;
 
-/// Long enough for a slow answer, short enough that three tries end before API Gateway gives up at 30 s.
+/// Five attempts within 1.5 s of random waits. The SDK's own three attempts wait up to 3 s, and failed far more invocations when a third of
+/// all calls was throttled: `docs/RELIABILITY.md` has the figures.
+const ATTEMPTS: u32 = 5;
+const FIRST_BACKOFF: Duration = Duration::from_millis(100);
+/// Long enough for a slow answer, short enough that two tries end before API Gateway gives up at 30 s.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
 const OPERATION_TIMEOUT: Duration = Duration::from_secs(12);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -53,10 +62,7 @@ impl Aws {
     /// The settings that `Client::new` of every AWS service takes.
     #[must_use]
     pub fn sdk_config(&self) -> SdkConfig {
-        let https =
-            aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
         let timeouts = TimeoutConfig::builder()
-            .connect_timeout(CONNECT_TIMEOUT)
             .operation_attempt_timeout(ATTEMPT_TIMEOUT)
             .operation_timeout(OPERATION_TIMEOUT)
             .build();
@@ -65,13 +71,27 @@ impl Aws {
             .region(Region::new(self.region.clone()))
             .credentials_provider(SharedCredentialsProvider::new(self.credentials.clone()))
             .service_config(self.endpoints.clone())
-            .retry_config(RetryConfig::standard())
+            .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS).with_initial_backoff(FIRST_BACKOFF))
             .timeout_config(timeouts)
             .sleep_impl(TokioSleep::new())
-            .http_client(https);
+            .http_client(https());
         config.set_endpoint_url(self.endpoints.every.clone());
         config.build()
     }
+}
+
+/// One connector for all clients, made at the first request. The SDK's own HTTPS client reads and parses the certificate authorities again for
+/// each service client, once when that is made and once when it is first used.
+fn https() -> SharedHttpClient {
+    let connector = LazyLock::new(|| {
+        let timeouts = HttpConnectorSettings::builder().connect_timeout(CONNECT_TIMEOUT).build();
+        let connector = Connector::builder()
+            .tls_provider(Provider::Rustls(CryptoMode::Ring))
+            .connector_settings(timeouts)
+            .sleep_impl(TokioSleep::new());
+        SharedHttpConnector::new(connector.build())
+    });
+    http_client_fn(move |_, _| SharedHttpConnector::clone(&connector))
 }
 
 fn credentials(lookup: Lookup) -> Result<Credentials, ConfigError> {

@@ -408,7 +408,7 @@ mod tests {
     #[test]
     fn a_mail_has_one_at_sign_and_nothing_odd() {
         for good in ["a@b", "x+y@z.w", "é@x.y", &format!("{}@b", "a".repeat(252))] {
-            assert!(good.parse::<Mail>().is_ok(), "{good}");
+            assert_eq!(good.parse::<Mail>().as_ref().map(Mail::as_str), Ok(good));
         }
         for (bad, rule) in [
             ("ab", "exactly one @"),
@@ -429,7 +429,7 @@ mod tests {
 
     #[test]
     fn a_mail_never_shows_in_debug_output() {
-        assert!(!format!("{:?}", "canary@example.com".parse::<Mail>().unwrap()).contains("canary"));
+        assert_eq!(format!("{:?}", "canary@example.com".parse::<Mail>().unwrap()), "Mail(..)");
     }
 
     #[test]

@@ -5,6 +5,7 @@ pub mod bucket;
 pub mod config;
 pub mod error;
 pub mod key;
+pub mod log;
 pub mod presigned_post;
 pub mod presigned_url;
 pub mod records;

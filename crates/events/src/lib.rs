@@ -8,10 +8,11 @@ mod job;
 mod s3;
 mod sweep;
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use lambda_runtime::Diagnostic;
 use serde_json::Value;
+use tokio::time::Instant;
 use video_core::aws::Aws;
 use video_core::config;
 use video_core::records::Table;
@@ -40,6 +41,11 @@ impl State {
             lease: config.lease,
         }
     }
+
+    /// Opens the connection to DynamoDB while the start has a whole core; see [`Table::connect`].
+    pub async fn connect(&self) {
+        self.table.connect().await;
+    }
 }
 
 /// Why an event must come again.
@@ -54,6 +60,9 @@ pub enum Error {
     /// The record was deleted while the event was handled.
     #[error("the record of {0} is gone")]
     Gone(String),
+    /// The function's time was over before the event was done.
+    #[error("the function's time is over")]
+    OutOfTime,
     /// Some messages of an event failed; the others are done.
     #[error("{failed} of {all} messages failed, the first one because: {first}")]
     Partial {
@@ -70,6 +79,19 @@ impl From<Error> for Diagnostic {
     fn from(error: Error) -> Self {
         Self { error_type: "EventNotHandled".to_owned(), error_message: error.to_string() }
     }
+}
+
+/// Lambda takes an answer until the deadline; this much before it is the time to say that there is none.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// [`handle`], given up a second before Lambda would kill the function: an error says what happened, and the sandbox lives on.
+///
+/// # Errors
+/// [`Error::OutOfTime`], else those of [`handle`].
+pub async fn handle_until(deadline: SystemTime, state: &State, event: Value) -> Result<(), Error> {
+    let left = deadline.duration_since(SystemTime::now()).unwrap_or_default();
+    let limit = Instant::now() + left.saturating_sub(LAST_WORDS);
+    tokio::time::timeout_at(limit, handle(state, event)).await.unwrap_or(Err(Error::OutOfTime))
 }
 
 /// Handles whatever the function is invoked with. Every message of an event is worked on, whatever happens to the others.

@@ -1,22 +1,29 @@
 //! The events function as a Lambda function.
 
+// One future holds every call to AWS that an event may lead to, which is deeper than the default.
+#![recursion_limit = "256"]
+
 use std::process::ExitCode;
 
 use lambda_runtime::{LambdaEvent, service_fn};
 use serde_json::Value;
 use video_core::aws::Aws;
 use video_core::config::{self, ConfigError, environment};
-use video_events::{State, handle};
+use video_core::log;
+use video_events::{State, handle_until};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    lambda_runtime::tracing::init_default_subscriber();
+    log::start(&environment);
     let state = match state() {
         Ok(state) => state,
         Err(error) => return fail(&error),
     };
+    state.connect().await;
     let state = &state;
-    let handler = service_fn(|event: LambdaEvent<Value>| async move { handle(state, event.payload).await });
+    let handler = service_fn(|event: LambdaEvent<Value>| async move {
+        handle_until(event.context.deadline(), state, event.payload).await
+    });
     match lambda_runtime::run(handler).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&error),

@@ -124,6 +124,8 @@ async fn transcode(state: &State, id: &RecordId, job: &Job) -> Result<(), Error>
             Ok(())
         }
         Err(SubmitError::Unavailable(error)) => give_back(state, id, job, error).await,
+        // The lease is kept: by its end whatever is on its way has arrived, and the next try finds the job.
+        Err(SubmitError::Unknown(error)) => Err(error.into()),
     }
 }
 

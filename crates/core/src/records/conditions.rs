@@ -390,6 +390,31 @@ async fn a_record_that_was_asked_for_goes_before_one_that_was_not() {
 }
 
 #[tokio::test]
+async fn an_index_that_knows_only_a_record_nobody_asked_for_does_not_hide_the_one_somebody_did() {
+    let table = table().await;
+    table.find_or_adopt(&key(KEY), SystemTime::now()).await.unwrap();
+    let other = key("Alba/0/c5e866594d810c0c3e1f.mp4");
+    table.request(&id(), &other, SystemTime::now()).await.unwrap();
+    assert_eq!(table.find(&key(KEY)).await.unwrap(), Some(id()));
+}
+
+#[tokio::test]
+async fn a_record_that_was_asked_for_is_found_behind_a_page_of_others() {
+    let table = table().await;
+    let adopted = table.find_or_adopt(&key(KEY), SystemTime::now()).await.unwrap();
+    for mail in ["v@b", "w@b", "x@b"] {
+        // DynamoDB ends a page at 1 MB.
+        let other = RecordId { mail: mail.to_owned(), ..id() };
+        let update = table.update(&other).update_expression("SET padding = :p");
+        update.expression_attribute_values(":p", s("p".repeat(390 << 10))).send().await.unwrap();
+    }
+    let (late, other) = (RecordId { mail: "z@b".to_owned(), ..id() }, key("Alba/0/c5e866594d810c0c3e1f.mp4"));
+    assert!(adopted.mail < late.mail);
+    table.request(&late, &other, SystemTime::now()).await.unwrap();
+    assert_eq!(table.find(&key(KEY)).await.unwrap(), Some(late));
+}
+
+#[tokio::test]
 async fn two_keys_with_one_place_get_a_record_each() {
     let table = table().await;
     let (first, second) = (key("a-b/c/x.mp4"), key("a/b-c/x.mp4"));
@@ -407,4 +432,27 @@ async fn the_longest_key_of_s3_gets_a_record() {
     let id = table.find_or_adopt(&key, SystemTime::now()).await.unwrap();
     assert!(id.mail.starts_with("unknown/") && id.mail.len() <= 1024);
     assert_eq!(table.find(&key).await.unwrap(), Some(id));
+}
+
+/// A write that did not arrive is not a write whose condition did not hold: taken for one, its event would be acknowledged and lost.
+#[tokio::test]
+async fn a_write_that_fails_is_an_error_and_no_condition() {
+    let aws = SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new("us-east-1"))
+        .credentials_provider(SharedCredentialsProvider::new(Credentials::new("a", "b", None, None, "test")))
+        .retry_config(aws_smithy_types::retry::RetryConfig::disabled())
+        // Nothing listens on the discard port of the loopback.
+        .endpoint_url("http://127.0.0.1:9")
+        .http_client(aws_smithy_http_client::Builder::new().build_http())
+        .build();
+    let (table, now, order) = (Table::new(&aws, "responses"), SystemTime::now(), sequencer("0A"));
+    assert!(table.claim(&id(), &upload("0A"), now, LEASE).await.is_err());
+    assert!(table.take_over(&id(), &order, now, LEASE).await.is_err());
+    assert!(table.give_back(&id(), &order).await.is_err());
+    assert!(table.submitted(&id(), &order, "mediaconvert", "job-1", now).await.is_err());
+    assert!(table.refused(&id(), &order, "mediaconvert", "too long", now).await.is_err());
+    for result in [JobResult::Progressing, ready(), failed()] {
+        assert!(table.apply(&id(), &event("0A", "job-1", result), now).await.is_err());
+    }
 }

@@ -12,7 +12,7 @@ use crate::Error;
 use crate::key::{Invalid, Project, Step, fingerprint, project_step};
 
 /// Which records are asked for; every part that is set must match.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Filter {
     /// The records of one mail, a person's or the stand-in of an upload that nobody asked for.
     pub mail: Option<String>,
@@ -22,6 +22,13 @@ pub struct Filter {
     pub step: Option<Step>,
     /// Records in this state.
     pub status: Option<Status>,
+}
+
+impl std::fmt::Debug for Filter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mail = if self.mail.is_some() { ".." } else { "any" };
+        write!(f, "Filter({mail}, {:?}, {:?}, {:?})", self.project, self.step, self.status)
+    }
 }
 
 /// Some records and where to go on.

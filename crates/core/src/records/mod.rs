@@ -12,6 +12,7 @@ mod schema;
 mod upload;
 
 use std::fmt;
+use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -33,6 +34,8 @@ const SERVICE: &str = "DynamoDB";
 const VIDEO_INDEX: &str = "video-index";
 const MAIL_INDEX: &str = "mail-index";
 const OPEN_INDEX: &str = "open-index";
+/// How long a start may wait for DynamoDB.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The DynamoDB table of records.
 #[derive(Debug, Clone)]
@@ -46,6 +49,13 @@ impl Table {
     #[must_use]
     pub fn new(aws: &SdkConfig, name: &str) -> Self {
         Self { client: Client::new(aws), name: name.to_owned() }
+    }
+
+    /// Opens the connection to DynamoDB with the least that it answers, a look for a record that nobody has. Ends after [`PATIENCE`] and says
+    /// nothing of a failure: whoever asks next does.
+    pub async fn connect(&self) {
+        let nobody = RecordId { project_step: "-".to_owned(), mail: "-".to_owned() };
+        let _ = tokio::time::timeout(PATIENCE, self.get(&nobody)).await;
     }
 }
 

@@ -103,9 +103,10 @@ impl Table {
         let Some(stem) = key.signed_stem() else {
             return Ok(None);
         };
+        // The index may know the record of an upload that came before anybody asked, and not yet the one that somebody asked for since.
         match self.find_by_index(key).await? {
-            Some(id) => Ok(Some(id)),
-            None => self.find_in_partition(key, stem).await,
+            Some(id) if !RecordId::is_stand_in(&id.mail) => Ok(Some(id)),
+            indexed => Ok(self.find_in_partition(key, stem).await?.or(indexed)),
         }
     }
 
@@ -135,13 +136,15 @@ impl Table {
             .expression_attribute_values(":stem", s(stem))
             .into_paginator()
             .send();
+        let mut second_best = None;
         while let Some(page) = pages.next().await {
             let page = page.map_err(|error| Error::unavailable(SERVICE, "Query", &error))?;
-            if let Some(id) = asked_for(page.items.unwrap_or_default())? {
-                return Ok(Some(id));
+            match asked_for(page.items.unwrap_or_default())? {
+                Some(id) if !RecordId::is_stand_in(&id.mail) => return Ok(Some(id)),
+                found => second_best = second_best.or(found),
             }
         }
-        Ok(None)
+        Ok(second_best)
     }
 
     /// Makes the record of an upload that nobody asked for; false when the place belongs to another key.

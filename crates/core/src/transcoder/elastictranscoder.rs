@@ -5,12 +5,14 @@
 
 use std::time::SystemTime;
 
-use aws_sdk_elastictranscoder::Client;
 use aws_sdk_elastictranscoder::operation::create_job::builders::CreateJobFluentBuilder;
 use aws_sdk_elastictranscoder::types::{CreateJobOutput, JobInput};
+use aws_sdk_elastictranscoder::{Client, Config};
+use aws_smithy_runtime_api::client::interceptors::context::InterceptorContext;
+use aws_smithy_runtime_api::client::retries::classifiers::{ClassifyRetry, RetryAction};
 use aws_types::SdkConfig;
 
-use super::{Job, SubmitError, is_code, submit_error};
+use super::{Job, SubmitError, created, is_code, submit_error};
 use crate::Error;
 use crate::records::JobResult;
 use crate::time::epoch_seconds;
@@ -36,9 +38,10 @@ impl ElasticTranscoder {
     }
 
     pub(super) async fn submit(&self, job: &Job) -> Result<String, SubmitError> {
-        let answer = self.create_job(job).send().await.map_err(|error| submit_error(SERVICE, &error))?;
-        let id = answer.job.and_then(|job| job.id);
-        id.ok_or_else(|| SubmitError::Unavailable(no_id()))
+        let careful = Config::builder().retry_classifier(OnlyWhatWasRefused);
+        let request = self.create_job(job).customize().config_override(careful);
+        let answer = request.send().await.map_err(|error| submit_error(SERVICE, &error))?;
+        created(SERVICE, answer.job.and_then(|job| job.id))
     }
 
     fn create_job(&self, job: &Job) -> CreateJobFluentBuilder {
@@ -91,6 +94,21 @@ impl ElasticTranscoder {
     }
 }
 
+/// `CreateJob` takes no idempotency token here: another attempt makes another job, unless the first one was refused for certain.
+#[derive(Debug)]
+struct OnlyWhatWasRefused;
+
+impl ClassifyRetry for OnlyWhatWasRefused {
+    fn classify_retry(&self, attempt: &InterceptorContext) -> RetryAction {
+        let was_refused = attempt.response().is_some_and(|response| response.status().is_client_error());
+        if was_refused { RetryAction::NoActionIndicated } else { RetryAction::RetryForbidden }
+    }
+
+    fn name(&self) -> &'static str {
+        "only what was refused"
+    }
+}
+
 fn result(job: &aws_sdk_elastictranscoder::types::Job) -> JobResult {
     let output = job.outputs().first();
     match (job.status(), output.and_then(|output| output.key())) {
@@ -109,10 +127,6 @@ fn result(job: &aws_sdk_elastictranscoder::types::Job) -> JobResult {
 fn output_key(job: &Job) -> String {
     let key = format!("web/{}", job.key);
     if key.len() <= LONGEST_OUTPUT_KEY { key } else { format!("web/{}.mp4", job.token()) }
-}
-
-fn no_id() -> Error {
-    Error::Unavailable { service: SERVICE, operation: "CreateJob", reason: "the answer names no job".to_owned() }
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use aws_sdk_mediaconvert::types::{
 };
 use aws_types::SdkConfig;
 
-use super::{Job, SubmitError, is_code, submit_error};
+use super::{Job, SubmitError, created, is_code, submit_error};
 use crate::Error;
 use crate::key::ObjectKey;
 use crate::records::JobResult;
@@ -44,8 +44,7 @@ impl MediaConvert {
 
     pub(super) async fn submit(&self, job: &Job) -> Result<String, SubmitError> {
         let answer = self.create_job(job).send().await.map_err(|error| submit_error(SERVICE, &error))?;
-        let id = answer.job.and_then(|job| job.id);
-        id.ok_or_else(|| SubmitError::Unavailable(no_id()))
+        created(SERVICE, answer.job.and_then(|job| job.id))
     }
 
     fn create_job(&self, job: &Job) -> CreateJobFluentBuilder {
@@ -199,10 +198,6 @@ fn audio() -> AudioDescription {
         .audio_source_name(AUDIO_SELECTOR)
         .codec_settings(AudioCodecSettings::builder().codec(AudioCodec::Aac).aac_settings(aac).build())
         .build()
-}
-
-fn no_id() -> Error {
-    Error::Unavailable { service: SERVICE, operation: "CreateJob", reason: "the answer names no job".to_owned() }
 }
 
 #[cfg(test)]

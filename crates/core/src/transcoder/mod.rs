@@ -73,9 +73,13 @@ pub enum SubmitError {
     /// The service will never take this job; the reason is fit for the admin.
     #[error("{0}")]
     Refused(String),
-    /// Throttling, a failure of the service or of the network: later may be better.
+    /// There is no job: the service throttled, or it could not be reached. Later may be better.
     #[error(transparent)]
-    Unavailable(#[from] Error),
+    Unavailable(Error),
+    /// There may be a job: no answer came, or the service failed over it. Look for it before creating another, and not at once, since the
+    /// request may still be on its way.
+    #[error(transparent)]
+    Unknown(Error),
 }
 
 /// How far a service's clock may be behind the one that stamped the upload.
@@ -224,18 +228,39 @@ where
     error.as_service_error().and_then(ProvideErrorMetadata::code) == Some(code)
 }
 
-/// Tells a refusal for good (4xx other than throttling) from trouble that may pass.
+/// Tells a refusal for good (4xx other than throttling) from trouble that may pass, and whether a job may exist in spite of it.
 fn submit_error<E>(service: &'static str, error: &SdkError<E, HttpResponse>) -> SubmitError
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
 {
     let status = error.raw_response().map_or(0, |response| response.status().as_u16());
     let code = error.as_service_error().and_then(ProvideErrorMetadata::code).unwrap_or_default();
-    if (400..500).contains(&status) && status != 429 && status != 408 && !RETRYABLE.contains(&code) {
+    let was_answered = (400..500).contains(&status) && status != 408;
+    if was_answered && status != 429 && !RETRYABLE.contains(&code) {
         SubmitError::Refused(format!("{service} refused the job: {}", describe(error)))
-    } else {
+    } else if was_answered || never_left(error) {
         SubmitError::Unavailable(Error::unavailable(service, "CreateJob", error))
+    } else {
+        SubmitError::Unknown(Error::unavailable(service, "CreateJob", error))
     }
+}
+
+/// The id of a job that was created.
+fn created(service: &'static str, job_id: Option<String>) -> Result<String, SubmitError> {
+    let reason = || "the answer names no job".to_owned();
+    let unknown = || Error::Unavailable { service, operation: "CreateJob", reason: reason() };
+    job_id.ok_or_else(|| SubmitError::Unknown(unknown()))
+}
+
+/// Whether the request cannot have reached the service.
+fn never_left<E>(error: &SdkError<E, HttpResponse>) -> bool
+where
+    E: std::error::Error + 'static,
+{
+    let mut causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
+    let refused = |error: &std::io::Error| error.kind() == std::io::ErrorKind::ConnectionRefused;
+    matches!(error, SdkError::ConstructionFailure(_))
+        || causes.any(|cause| cause.downcast_ref::<std::io::Error>().is_some_and(refused))
 }
 
 #[cfg(test)]

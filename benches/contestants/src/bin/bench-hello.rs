@@ -1,0 +1,13 @@
+//! The trimmed hello world: `lambda_http` with nothing else, the least that a Rust function on the official runtime can be.
+
+use lambda_http::http::header::CONTENT_TYPE;
+use lambda_http::{Body, Error, Request, Response, service_fn};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    lambda_http::run(service_fn(hello)).await
+}
+
+async fn hello(_: Request) -> Result<Response<Body>, Error> {
+    Ok(Response::builder().header(CONTENT_TYPE, "application/json").body(r#"{"hello":"world"}"#.into())?)
+}

@@ -1,0 +1,120 @@
+//! The machine: which core a contestant runs on, its share of it, what the disk cache holds, and what to say of it in the report.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use rustix::fs::Advice;
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+
+/// The core of the contestants and the cores of the bench itself, never the same where there are two.
+#[derive(Debug, Clone)]
+pub struct Cores {
+    contestant: CpuSet,
+    bench: CpuSet,
+}
+
+impl Cores {
+    /// Keeps the last core that this process may use for the contestants and moves this process to the others.
+    pub fn split() -> io::Result<Self> {
+        let allowed = sched_getaffinity(None)?;
+        let last = (0..CpuSet::MAX_CPU).rev().find(|core| allowed.is_set(*core));
+        let last = last.ok_or_else(|| io::Error::other("there is no core to run on"))?;
+        let mut contestant = CpuSet::new();
+        contestant.set(last);
+        let mut bench = allowed;
+        if allowed.count() > 1 {
+            bench.unset(last);
+        }
+        sched_setaffinity(None, &bench)?;
+        Ok(Self { contestant, bench })
+    }
+
+    /// Runs `start` on the contestants' core, which the process that it starts inherits.
+    pub fn on_contestants<T>(&self, start: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+        sched_setaffinity(None, &self.contestant)?;
+        let started = start();
+        sched_setaffinity(None, &self.bench)?;
+        started
+    }
+}
+
+/// Lambda gives a full core at 1,769 MB and shares it out in proportion.
+/// See <https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html>.
+const MEGABYTES_OF_A_CORE: u64 = 1769;
+/// The period over which Lambda's hosts share a core out, in microseconds.
+const PERIOD: u64 = 20_000;
+
+/// A share of a core, as a control group of the kernel; it lasts as long as this value.
+pub struct Quota(PathBuf);
+
+impl Quota {
+    /// The share of a function of `megabytes`; `None` where this process may not make control groups.
+    pub fn of_memory(megabytes: u64) -> Option<Self> {
+        let share = PERIOD * megabytes / MEGABYTES_OF_A_CORE;
+        let name = format!("video-benches-{}", std::process::id());
+        let (first, second) = (Path::new("/sys/fs/cgroup/cpu"), Path::new("/sys/fs/cgroup"));
+        let (group, settings) = if first.join("cpu.cfs_quota_us").exists() {
+            let settings = vec![("cpu.cfs_period_us", PERIOD.to_string()), ("cpu.cfs_quota_us", share.to_string())];
+            (first.join(name), settings)
+        } else {
+            fs::write(second.join("cgroup.subtree_control"), "+cpu").ok()?;
+            (second.join(name), vec![("cpu.max", format!("{share} {PERIOD}"))])
+        };
+        fs::create_dir(&group).ok()?;
+        let quota = Self(group);
+        settings.iter().all(|(file, value)| fs::write(quota.0.join(file), value).is_ok()).then_some(quota)
+    }
+
+    /// Puts a process with all its threads under this quota.
+    pub fn hold(&self, process: u32) -> io::Result<()> {
+        fs::write(self.0.join("cgroup.procs"), process.to_string())
+    }
+}
+
+impl Drop for Quota {
+    fn drop(&mut self) {
+        // A group with a process that is just ending stays behind, empty; the report is no worse for it.
+        let _ = fs::remove_dir(&self.0);
+    }
+}
+
+/// Drops files, and all files of folders, from the disk cache; what other processes have mapped stays.
+pub fn evict(path: &Path) -> io::Result<()> {
+    if path.is_dir() {
+        return fs::read_dir(path)?.try_for_each(|entry| evict(&entry?.path()));
+    }
+    let file = match File::open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        opened => opened?,
+    };
+    file.sync_all()?;
+    Ok(rustix::fs::fadvise(&file, 0, None, Advice::DontNeed)?)
+}
+
+/// What a program prints; its own words when it fails.
+pub fn run(program: &str, arguments: &[&str]) -> io::Result<String> {
+    let output = Command::new(program)
+        .args(arguments)
+        .output()
+        .map_err(|error| io::Error::other(format!("{program} does not start: {error}")))?;
+    if output.status.success() {
+        Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    } else {
+        Err(io::Error::other(format!("{program} failed: {}", String::from_utf8_lossy(&output.stderr).trim())))
+    }
+}
+
+/// Processor, cores, memory and kernel.
+pub fn description() -> String {
+    let field = |file: &str, name: &str| {
+        let text = fs::read_to_string(file).unwrap_or_default();
+        let line = text.lines().find(|line| line.starts_with(name)).unwrap_or_default();
+        line.split_once(':').map_or("unknown", |(_, value)| value.trim()).to_owned()
+    };
+    let kernel = run("uname", &["-sr"]).unwrap_or_default();
+    let cores = fs::read_to_string("/proc/cpuinfo").unwrap_or_default().matches("processor\t").count();
+    let memory: u64 = field("/proc/meminfo", "MemTotal").split(' ').next().and_then(|kb| kb.parse().ok()).unwrap_or(0);
+    format!("{}, {cores} cores, {} GB, {kernel}", field("/proc/cpuinfo", "model name"), memory / 1_000_000)
+}

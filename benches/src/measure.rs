@@ -1,0 +1,275 @@
+//! The measurements, interleaved: whatever disturbs the machine meanwhile disturbs every contestant.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::aws::Aws;
+use crate::contestants::{API, Contestant, EVENTS, Endpoints, form_event_of, is_page, videos_event};
+use crate::figures::{Figure, Figures, quantile};
+use crate::machine::{self, Cores, Quota};
+use crate::process::Process;
+use crate::records;
+
+/// How much is measured.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// Passes over everything.
+    pub rounds: usize,
+    /// Starts for each figure of a start, in each round; an interpreter gets a fifth.
+    pub starts: usize,
+    /// Warm invocations of a pass; the first fifth is not counted.
+    pub warm: usize,
+    /// Invocations of the shorter and of the longer run under callgrind; none when valgrind is not there.
+    pub counted: Option<(usize, usize)>,
+    /// Sizes of the table that pages are taken from.
+    pub tables: Vec<usize>,
+    /// Pages taken from each, in each round.
+    pub pages: usize,
+}
+
+/// The memory that buys the smallest share of a core, in MB.
+const SMALLEST_FUNCTION: u64 = 128;
+/// Bytes of the events that growth is measured with.
+pub const EVENT_SIZES: [usize; 2] = [1_000, 1_000_000];
+
+/// Everything that the measurements need.
+pub struct Bench<'a> {
+    pub plan: Plan,
+    pub cores: Cores,
+    pub aws: Aws,
+    pub contestants: Vec<Contestant>,
+    pub figures: Figures,
+    pub scratch: &'a Path,
+}
+
+impl Bench<'_> {
+    fn tls(&self) -> Endpoints<'_> {
+        Endpoints { dynamodb: &self.aws.https, transcoder: &self.aws.https, authorities: &self.aws.authorities }
+    }
+
+    fn http(&self) -> Endpoints<'_> {
+        Endpoints { dynamodb: &self.aws.http, transcoder: &self.aws.http, authorities: &self.aws.authorities }
+    }
+
+    /// Takes every figure.
+    pub fn run(&mut self, runtime: &tokio::runtime::Runtime) -> io::Result<()> {
+        let contestants = std::mem::take(&mut self.contestants);
+        for round in 1..=self.plan.rounds {
+            eprintln!("round {round} of {}: starts", self.plan.rounds);
+            self.starts(&contestants)?;
+            eprintln!("round {round} of {}: warm invocations", self.plan.rounds);
+            for contestant in &contestants {
+                self.warm(contestant)?;
+            }
+        }
+        for contestant in contestants.iter().filter(|contestant| !contestant.interpreted) {
+            let (size, zip) = contestant.size()?;
+            self.figures.add(contestant.name, Figure::Size, megabytes(size));
+            self.figures.add(contestant.name, Figure::Zip, megabytes(zip));
+            self.instructions(contestant)?;
+        }
+        let api = contestants.iter().find(|contestant| contestant.name == API);
+        if let Some(api) = api {
+            self.pages(api, runtime)?;
+        }
+        for contestant in contestants.iter().filter(|contestant| [API, EVENTS].contains(&contestant.name)) {
+            self.large_events(contestant)?;
+        }
+        self.contestants = contestants;
+        Ok(())
+    }
+
+    /// Starts: to the first question for an event and to the first answer.
+    fn starts(&mut self, contestants: &[Contestant]) -> io::Result<()> {
+        for start in 0..self.plan.starts {
+            for contestant in contestants.iter().filter(|contestant| !contestant.interpreted || start % 5 == 0) {
+                let evicted = self.start(contestant, true)?;
+                self.figures.add(contestant.name, Figure::InitEvicted, milliseconds(evicted.init));
+                drop(evicted);
+
+                let process = self.start(contestant, false)?;
+                self.figures.add(contestant.name, Figure::InitWarm, milliseconds(process.init));
+                self.first(contestant, &process, Figure::First)?;
+                drop(process);
+
+                let process = self.start(contestant, false)?;
+                if let Some(quota) = Quota::of_memory(SMALLEST_FUNCTION) {
+                    quota.hold(process.id())?;
+                    self.first(contestant, &process, Figure::FirstThrottled)?;
+                    drop(process);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn start(&self, contestant: &Contestant, evicted: bool) -> io::Result<Process> {
+        if evicted {
+            contestant.files.iter().try_for_each(|file| machine::evict(file))?;
+        }
+        Process::start(&mut contestant.command(self.tls()), &self.cores)
+    }
+
+    fn first(&mut self, contestant: &Contestant, process: &Process, figure: Figure) -> io::Result<()> {
+        let answer = process.invoke(&contestant.event)?;
+        contestant.check(answer.body)?;
+        self.figures.add(contestant.name, figure, milliseconds(answer.took));
+        Ok(())
+    }
+
+    /// Warm invocations over TLS and over HTTP.
+    fn warm(&mut self, contestant: &Contestant) -> io::Result<()> {
+        let process = Process::start(&mut contestant.command(self.tls()), &self.cores)?;
+        let written = self.aws.writes();
+        let warm = invoke(&process, &contestant.event, self.plan.warm, &mut |answer| contestant.check(answer))?;
+        if self.aws.writes() - written != self.plan.warm * contestant.writes {
+            return Err(io::Error::other(format!("{} writes other than it should", contestant.name)));
+        }
+        self.figures.add(contestant.name, Figure::P50, warm.p50);
+        self.figures.add(contestant.name, Figure::P99, warm.p99);
+        self.figures.add(contestant.name, Figure::Cpu, warm.cpu);
+        self.figures.add(contestant.name, Figure::Memory, megabytes(process.peak_memory()?));
+        drop(process);
+        let process = Process::start(&mut contestant.command(self.http()), &self.cores)?;
+        let warm = invoke(&process, &contestant.event, self.plan.warm, &mut |answer| contestant.check(answer))?;
+        self.figures.add(contestant.name, Figure::CpuHttp, warm.cpu);
+        Ok(())
+    }
+
+    /// Instructions of one warm invocation: the difference of two runs, so that the start does not count.
+    fn instructions(&mut self, contestant: &Contestant) -> io::Result<()> {
+        let Some((few, many)) = self.plan.counted else { return Ok(()) };
+        eprintln!("instructions of {}", contestant.name);
+        let both = [(Figure::Instructions, self.tls()), (Figure::InstructionsHttp, self.http())];
+        let mut counted = Vec::new();
+        for (figure, endpoints) in both {
+            let long = self.count(contestant, endpoints, many)?;
+            counted.push((figure, (long - self.count(contestant, endpoints, few)?) / number(many - few) / 1000.0));
+        }
+        for (figure, thousands) in counted {
+            self.figures.add(contestant.name, figure, thousands);
+        }
+        Ok(())
+    }
+
+    fn count(&self, contestant: &Contestant, endpoints: Endpoints, invocations: usize) -> io::Result<f64> {
+        let report = self.scratch.join("callgrind.out");
+        let mut command = contestant.command_under_callgrind(endpoints, &report);
+        if let Some(library) = std::env::var_os("VALGRIND_LIB") {
+            command.env("VALGRIND_LIB", library);
+        }
+        let process = Process::start(&mut command, &self.cores)?;
+        for _ in 0..invocations {
+            contestant.check(process.invoke(&contestant.event)?.body)?;
+            process.next()?;
+        }
+        process.end()?;
+        let report = fs::read_to_string(report)?;
+        let total = report.lines().find_map(|line| line.strip_prefix("totals: ").or(line.strip_prefix("summary: ")));
+        total.and_then(|count| count.trim().parse().ok()).ok_or_else(|| io::Error::other("callgrind counted nothing"))
+    }
+
+    /// The admin's first page of 100, out of tables of several sizes.
+    fn pages(&mut self, api: &Contestant, runtime: &tokio::runtime::Runtime) -> io::Result<()> {
+        let mut tables = Vec::new();
+        for &count in &self.plan.tables {
+            eprintln!("a table of {count} records");
+            tables.push((count, records::serve(runtime, count)?));
+        }
+        for _ in 0..self.plan.rounds {
+            for (count, endpoint) in &tables {
+                let endpoints = Endpoints { dynamodb: endpoint, ..self.http() };
+                let process = Process::start(&mut api.command(endpoints), &self.cores)?;
+                let mut page =
+                    |answer| is_page(&answer).then_some(()).ok_or_else(|| io::Error::other("no page of 100"));
+                let warm = invoke(&process, &videos_event(), self.plan.pages, &mut page)?;
+                let name = format!("{count} records");
+                self.figures.add(&name, Figure::Latency, warm.p50);
+                self.figures.add(&name, Figure::CpuHttp, warm.cpu);
+                self.figures.add(&name, Figure::Memory, megabytes(process.peak_memory()?));
+            }
+        }
+        Ok(())
+    }
+
+    /// Small and large events: what a function reads, it should read once.
+    fn large_events(&mut self, contestant: &Contestant) -> io::Result<()> {
+        for _ in 0..self.plan.rounds {
+            for bytes in EVENT_SIZES {
+                let event =
+                    if contestant.name == API { form_event_of(bytes) } else { padded(&contestant.event, bytes)? };
+                let process = Process::start(&mut contestant.command(self.http()), &self.cores)?;
+                let warm = invoke(&process, &event, self.plan.pages, &mut |answer| contestant.check(answer))?;
+                let name = format!("{}, event of {bytes} bytes", contestant.name);
+                self.figures.add(&name, Figure::Latency, warm.p50);
+                self.figures.add(&name, Figure::CpuHttp, warm.cpu);
+                self.figures.add(&name, Figure::Memory, megabytes(process.peak_memory()?));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// An event with a member that nobody reads.
+fn padded(event: &[u8], bytes: usize) -> io::Result<Arc<[u8]>> {
+    let mut event: serde_json::Value = serde_json::from_slice(event).map_err(io::Error::other)?;
+    event["Records"][0]["responseElements"]["x-amz-id-2"] = "x".repeat(bytes).into();
+    Ok(event.to_string().into_bytes().into())
+}
+
+/// What warm invocations take.
+struct Warm {
+    /// Milliseconds.
+    p50: f64,
+    /// Milliseconds.
+    p99: f64,
+    /// Processor time of one, in microseconds.
+    cpu: f64,
+}
+
+fn invoke(
+    process: &Process,
+    event: &Arc<[u8]>,
+    count: usize,
+    check: &mut dyn FnMut(Result<Vec<u8>, String>) -> io::Result<()>,
+) -> io::Result<Warm> {
+    let dropped = count / 5;
+    let (mut latencies, mut before) = (Vec::new(), Duration::ZERO);
+    for invocation in 0..count {
+        if invocation == dropped {
+            before = process.cpu()?;
+        }
+        let answer = process.invoke(event)?;
+        check(answer.body)?;
+        process.next()?;
+        if invocation >= dropped {
+            latencies.push(milliseconds(answer.took));
+        }
+    }
+    let cpu = process.cpu()?.saturating_sub(before);
+    let of = |q| quantile(&latencies, q).unwrap_or(f64::NAN);
+    Ok(Warm { p50: of(0.5), p99: of(0.99), cpu: milliseconds(cpu) * 1000.0 / number(count - dropped) })
+}
+
+/// Whether a tool can be started.
+pub fn has(program: &str) -> bool {
+    Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success())
+}
+
+fn milliseconds(time: Duration) -> f64 {
+    time.as_secs_f64() * 1000.0
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a figure has three digits")]
+fn megabytes(bytes: u64) -> f64 {
+    bytes as f64 / 1_000_000.0
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a count of invocations")]
+fn number(count: usize) -> f64 {
+    count as f64
+}

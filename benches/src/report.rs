@@ -1,0 +1,182 @@
+//! What the figures come to: the goals as ratios of one run, as a table for people and as JSON for machines.
+
+use std::fmt::Write;
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use serde::Serialize;
+
+use crate::contestants::{API, CHALICE, EVENTS, FLOOR, HELLO, PUT_ITEM};
+use crate::figures::{Figure, Figures};
+use crate::measure::EVENT_SIZES;
+
+/// `target/bench.json`.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    machine: String,
+    versions: Vec<String>,
+    figures: Vec<Row>,
+}
+
+/// A goal and how near it is; what was not measured is null.
+#[derive(Debug, Serialize)]
+struct Row {
+    name: &'static str,
+    value: Option<f64>,
+    floor: Option<f64>,
+    ratio: Option<f64>,
+    goal: f64,
+    stretch: f64,
+    /// Whether a larger ratio is the better one.
+    #[serde(skip)]
+    more_is_better: bool,
+    #[serde(skip)]
+    unit: &'static str,
+}
+
+impl Report {
+    pub fn new(figures: &Figures, machine: String, versions: Vec<String>) -> Self {
+        let row = |name, value: (&str, Figure), floor: (&str, Figure), (goal, stretch)| {
+            let unit = value.1.title().1;
+            let (value, floor) = (figures.get(value.0, value.1), figures.get(floor.0, floor.1));
+            let ratio = value.zip(floor).map(|(value, floor)| value / floor);
+            Row { name, value, floor, ratio, goal, stretch, more_is_better: false, unit }
+        };
+        let peer = |name, figure, goals| {
+            let row = row(name, (CHALICE, figure), (API, figure), goals);
+            Row { more_is_better: true, ..row }
+        };
+        let rows = vec![
+            row("init, warm cache / trimmed hello", (API, Figure::InitWarm), (HELLO, Figure::InitWarm), (1.3, 1.05)),
+            row(
+                "init, evicted cache / trimmed hello",
+                (API, Figure::InitEvicted),
+                (HELLO, Figure::InitEvicted),
+                (2.2, 1.5),
+            ),
+            row("first invoke, prewarmed / own warm p50", (API, Figure::First), (API, Figure::P50), (3.5, 2.0)),
+            row(
+                "first invoke at 128 MB quota / unthrottled",
+                (API, Figure::FirstThrottled),
+                (API, Figure::First),
+                (1.5, 1.2),
+            ),
+            row("warm CPU of /presignedurl / raw PutItem", (API, Figure::Cpu), (PUT_ITEM, Figure::Cpu), (2.0, 1.5)),
+            row(
+                "instructions / raw PutItem",
+                (API, Figure::Instructions),
+                (PUT_ITEM, Figure::Instructions),
+                (1.8, 1.4),
+            ),
+            row("peak RSS / raw PutItem", (API, Figure::Memory), (PUT_ITEM, Figure::Memory), (1.5, 1.2)),
+            row("zip / trimmed hello", (API, Figure::Zip), (HELLO, Figure::Zip), (3.3, 2.0)),
+            peer("Chalice / ours: init", Figure::InitWarm, (100.0, 150.0)),
+            peer("Chalice / ours: warm CPU", Figure::Cpu, (9.0, 18.0)),
+            peer("Chalice / ours: RSS", Figure::Memory, (7.0, 9.0)),
+            row(
+                "/videos page of 100: 100 thousand / 1 thousand records",
+                ("100000 records", Figure::Latency),
+                ("1000 records", Figure::Latency),
+                (1.2, 1.05),
+            ),
+        ];
+        Self { machine, versions, figures: rows }
+    }
+
+    /// The document for people; `figures` hold more than the goals.
+    pub fn document(&self, figures: &Figures) -> String {
+        let mut text = format!(
+            "# Benchmarks\n\nWritten by `make bench`. Taken on loopback, not on AWS.\n\n- machine: {}\n- versions: {}\n\n## Goals\n\n\
+             | figure | ours | floor | ratio | goal | stretch | |\n|---|---|---|---|---|---|---|\n",
+            self.machine,
+            self.versions.join(", ")
+        );
+        for row in &self.figures {
+            let _ = writeln!(
+                text,
+                "| {} | {} | {} | **{}** | {} | {} | {} |",
+                row.name,
+                shown(row.value, row.unit),
+                shown(row.floor, row.unit),
+                row.ratio.map_or("not measured".to_owned(), |ratio| format!("{ratio:.2}")),
+                row.goal,
+                row.stretch,
+                row.verdict(),
+            );
+        }
+        text += "\nIn the rows of Chalice the first figure is Chalice's and the floor is ours.\n\n## Contestants\n";
+        let all = [FLOOR, HELLO, PUT_ITEM, API, EVENTS, CHALICE];
+        text += &matrix(
+            figures,
+            &all,
+            &[
+                Figure::InitWarm,
+                Figure::InitEvicted,
+                Figure::First,
+                Figure::FirstThrottled,
+                Figure::P50,
+                Figure::P99,
+                Figure::Cpu,
+                Figure::CpuHttp,
+                Figure::Instructions,
+                Figure::InstructionsHttp,
+                Figure::Memory,
+                Figure::Size,
+                Figure::Zip,
+            ],
+        );
+        text += "\nvideo-events: from one S3 event over one Query, two UpdateItem and one CreateJob to its recorded job.\n\n## Growth\n";
+        let mut sizes: Vec<String> = [1_000, 10_000, 100_000].map(|count| format!("{count} records")).into();
+        for name in [API, EVENTS] {
+            sizes.extend(EVENT_SIZES.map(|bytes| format!("{name}, event of {bytes} bytes")));
+        }
+        let sizes: Vec<&str> = sizes.iter().map(String::as_str).collect();
+        text += &matrix(figures, &sizes, &[Figure::Latency, Figure::CpuHttp, Figure::Memory]);
+        text + "\nRecords: the admin's first page of 100 out of so many records in dynoxide, which answers in the latency too.\n"
+    }
+
+    pub fn write(&self, document: &str, json: &Path, markdown: &Path) -> io::Result<()> {
+        let figures = serde_json::to_string_pretty(self).map_err(io::Error::other)?;
+        fs::write(json, figures + "\n")?;
+        fs::write(markdown, document.to_owned() + "\n" + include_str!("../NOTES.md"))
+    }
+}
+
+impl Row {
+    fn verdict(&self) -> &'static str {
+        let reaches = |limit: f64| {
+            self.ratio.is_some_and(|ratio| if self.more_is_better { ratio >= limit } else { ratio <= limit })
+        };
+        match (reaches(self.stretch), reaches(self.goal)) {
+            (true, _) => "stretch",
+            (false, true) => "goal",
+            (false, false) => "missed",
+        }
+    }
+}
+
+/// Names down, figures across.
+fn matrix(figures: &Figures, names: &[&str], columns: &[Figure]) -> String {
+    let titles: Vec<String> =
+        columns.iter().map(|figure| figure.title()).map(|(name, unit)| format!("{name}, {unit}")).collect();
+    let mut text = format!("\n| | {} |\n|---{}|\n", titles.join(" | "), "|---".repeat(columns.len()));
+    for name in names {
+        let cells: Vec<String> = columns.iter().map(|figure| shown(figures.get(name, *figure), "")).collect();
+        let _ = writeln!(text, "| {name} | {} |", cells.join(" | "));
+    }
+    text
+}
+
+/// A figure with three digits.
+fn shown(value: Option<f64>, unit: &str) -> String {
+    let Some(value) = value else { return "–".to_owned() };
+    let decimals = if value >= 99.95 {
+        0
+    } else if value >= 9.995 {
+        1
+    } else {
+        2
+    };
+    format!("{value:.decimals$} {unit}").trim_end().to_owned()
+}

@@ -1,0 +1,30 @@
+"""Fills a running video-local, so that the API has something to answer with: the description's own example, failed, and a ready video."""
+
+import json
+import subprocess
+import sys
+import time
+
+import requests
+
+READY = json.load(open(sys.argv[1]))
+WEBM = "ffmpeg -nostdin -loglevel error -f lavfi -i testsrc=size=160x120:rate=10:duration=1 -c:v libvpx -f webm pipe:1"
+
+
+def upload(project, mail, file):
+    form = requests.get(f"{READY['api']}/presignedurl/{project}/0", params={"mail": mail}, timeout=30).json()
+    requests.post(form["url"], data=form["fields"], files={"file": file}, timeout=30).raise_for_status()
+
+
+def states():
+    admin = (READY["admin"]["username"], READY["admin"]["password"])
+    return sorted(video["status"] for video in requests.get(f"{READY['api']}/videos", auth=admin, timeout=30).json())
+
+
+upload("testProject", "eduard@orkei.com", b"no video")
+upload("other", "a@b", subprocess.run(WEBM.split(), check=True, capture_output=True).stdout)
+deadline = time.monotonic() + 120
+while states() != ["failed", "ready"]:
+    if time.monotonic() > deadline:
+        sys.exit(f"the uploads ended as {states()}")
+    time.sleep(0.1)

@@ -1,0 +1,115 @@
+//! video-index lags behind the table, or still holds what is gone: no second record, no loss.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use serde_json::{Value, json};
+use video_core::records::{RecordId, Status};
+use video_tests::faults::{Answer, Call, Fate, Network};
+
+use super::{
+    BOTH, Functions, LONG_LEASE, State, Tally, TestSystem, Video, delivered, job_event, records, system_that_counts,
+};
+
+/// A network on which `video-index` gives these items while `lagging`.
+async fn stale_index(system: &TestSystem, lagging: &Arc<AtomicBool>, items: Vec<Value>) -> Network {
+    let lagging = Arc::clone(lagging);
+    let rule = move |call: &Call| {
+        if call.index() == Some("video-index") && lagging.load(Ordering::SeqCst) {
+            return Fate::Answer(Answer::items(&items));
+        }
+        Fate::Pass
+    };
+    Network::to(system, rule).await
+}
+
+fn item(id: &RecordId, video: &Video) -> Value {
+    json!({ "ProjectStep": { "S": id.project_step }, "Mail": { "S": id.mail }, "video": { "S": video.key.as_str() } })
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_index_that_lags_makes_no_second_record_and_loses_nothing() {
+    for kind in BOTH {
+        let system = system_that_counts(kind).await;
+        let functions = Functions::of(&system, kind).await;
+        let lagging = Arc::new(AtomicBool::new(true));
+        let network = stale_index(&system, &lagging, Vec::new()).await;
+        let function = network.function(&functions, LONG_LEASE);
+        let mut uploads = Vec::new();
+        for person in 0..40 {
+            uploads.push(Video::of("lag", person).requested(&system).await.upload("0A"));
+        }
+        uploads.extend((0..10).map(|number| Video::unasked("lag", number).upload("0A")));
+        for upload in &uploads {
+            let event = upload.event(&system);
+            tokio::join!(delivered(&function, &event), delivered(&function, &event));
+        }
+        let tally = Tally::of(&system, &functions, &uploads, &[]).await;
+        let jobs = super::jobs_by_token(&functions).await;
+        for (number, upload) in uploads.iter().enumerate() {
+            lagging.store(number % 2 == 0, Ordering::SeqCst);
+            let job_id = &jobs[&upload.token(&system)][0];
+            let done = job_event(&functions, upload, &system, job_id, State::Complete);
+            video_events::handle(&function, done).await.unwrap();
+            delivered(&function, &upload.event(&system)).await;
+            assert_eq!(upload.video.record(&system).await.status, Some(Status::Ready));
+        }
+        println!("index: {kind:?}: lagging: {tally}, {} records", records(&system).await);
+        tally.assert_perfect("index");
+        assert_eq!(records(&system).await, uploads.len());
+        assert_eq!(super::jobs_by_token(&functions).await.len(), uploads.len());
+    }
+}
+
+#[tokio::test]
+async fn an_index_that_knows_only_a_record_nobody_asked_for_does_not_hide_the_one_somebody_did() {
+    for kind in BOTH {
+        let system = system_that_counts(kind).await;
+        let functions = Functions::of(&system, kind).await;
+        let video = Video::of("copied", 0);
+        let direct = functions.direct(LONG_LEASE);
+        delivered(&direct, &video.upload("0A").event(&system)).await;
+        let adopted = system.table().find(&video.key).await.unwrap().unwrap();
+        assert!(adopted.mail.starts_with("unknown/"));
+
+        let video = video.requested(&system).await;
+        let lagging = Arc::new(AtomicBool::new(true));
+        let network = stale_index(&system, &lagging, vec![item(&adopted, &video)]).await;
+        let newer = video.upload("0B");
+        delivered(&network.function(&functions, LONG_LEASE), &newer.event(&system)).await;
+        let tally = Tally::of(&system, &functions, std::slice::from_ref(&newer), &[]).await;
+        println!("index: {kind:?}: hiding: {tally}");
+        tally.assert_perfect("index");
+    }
+}
+
+#[tokio::test]
+async fn an_index_that_still_holds_a_deleted_record_only_delays_its_upload() {
+    for kind in BOTH {
+        let system = system_that_counts(kind).await;
+        let functions = Functions::of(&system, kind).await;
+        let video = Video::of("deleted", 0).requested(&system).await;
+        let key = |text: &str| AttributeValue::S(text.to_owned());
+        let delete = system.dynamodb().delete_item().table_name(system.at.table);
+        let delete = delete.key("ProjectStep", key(&video.id.project_step)).key("Mail", key(&video.id.mail));
+        delete.send().await.unwrap();
+
+        let lagging = Arc::new(AtomicBool::new(true));
+        let network = stale_index(&system, &lagging, vec![item(&video.id, &video)]).await;
+        let function = network.function(&functions, LONG_LEASE);
+        let upload = video.upload("0A");
+        let gone = video_events::handle(&function, upload.event(&system)).await.unwrap_err();
+        assert!(matches!(gone, video_events::Error::Gone(_)), "{gone}");
+        assert_eq!(records(&system).await, 0, "a deleted record stays deleted");
+
+        lagging.store(false, Ordering::SeqCst);
+        delivered(&function, &upload.event(&system)).await;
+        let record = system.table().find(&video.key).await.unwrap().unwrap();
+        let record = system.table().get(&record).await.unwrap().unwrap();
+        let jobs = super::jobs_by_token(&functions).await;
+        println!("index: {kind:?}: deleted: {} record, {} job", records(&system).await, jobs.len());
+        assert_eq!((records(&system).await, record.status), (1, Some(Status::Transcoding)));
+        assert_eq!(jobs[&upload.token(&system)].len(), 1);
+    }
+}

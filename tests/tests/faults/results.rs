@@ -1,0 +1,211 @@
+//! Every order of a job's events: before our own submit is recorded, twice, after a newer upload. The state is right and never goes back.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use tokio::sync::Notify;
+use video_core::records::{Record, Status, Table};
+use video_tests::faults::{Call, Fate, Network};
+
+use super::{
+    BOTH, Functions, LONG_LEASE, State, TestSystem, TranscoderKind, Upload, Video, job_event, seeded,
+    system_that_counts,
+};
+
+/// What can happen to a record while its first upload has its job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    Event(State),
+    /// Our own handler gets to record the job that it made.
+    Submit,
+    /// The person uploads again.
+    Newer,
+}
+
+const PROGRESS: Step = Step::Event(State::Progress);
+const COMPLETE: Step = Step::Event(State::Complete);
+const ERROR: Step = Step::Event(State::Error);
+const ONCE: [Step; 5] = [PROGRESS, COMPLETE, ERROR, Step::Submit, Step::Newer];
+const TWICE: [Step; 8] = [PROGRESS, PROGRESS, COMPLETE, COMPLETE, ERROR, ERROR, Step::Submit, Step::Newer];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_jobs_events_in_any_order_end_right_and_never_go_back() {
+    let mut rng = seeded("results");
+    all_orders(TranscoderKind::ElasticTranscoder, &orders(&ONCE)).await;
+    let mut with_duplicates = orders(&TWICE);
+    rng.shuffle(&mut with_duplicates);
+    all_orders(TranscoderKind::MediaConvert, &with_duplicates[..40]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "the long form, for `make torture`"]
+async fn a_jobs_events_in_every_order_with_duplicates_end_right_and_never_go_back() {
+    let orders = orders(&TWICE);
+    assert_eq!(orders.len(), 5040);
+    for kind in BOTH {
+        all_orders(kind, &orders).await;
+    }
+}
+
+/// Every different order of the steps; equal steps stand beside each other.
+fn orders(steps: &[Step]) -> Vec<Vec<Step>> {
+    if steps.is_empty() {
+        return vec![Vec::new()];
+    }
+    let mut all = Vec::new();
+    for (at, first) in steps.iter().enumerate() {
+        if at > 0 && steps[at - 1] == *first {
+            continue;
+        }
+        let rest: Vec<Step> = steps[..at].iter().chain(&steps[at + 1..]).copied().collect();
+        all.extend(orders(&rest).into_iter().map(|order| [vec![*first], order].concat()));
+    }
+    all
+}
+
+async fn all_orders(kind: TranscoderKind, orders: &[Vec<Step>]) {
+    const LANES: usize = 8;
+    let started = Instant::now();
+    let system = system_that_counts(kind).await;
+    let functions = Functions::of(&system, kind).await;
+    let lanes = (0..LANES).map(async |lane| {
+        let (slow, table) = (SlowHandler::start(&system, &functions).await, system.table());
+        let mut samples = 0;
+        for (number, order) in orders.iter().enumerate().filter(|(number, _)| number % LANES == lane) {
+            samples += one_order(&system, &table, &functions, &slow, number, order).await;
+        }
+        samples
+    });
+    let samples: usize = futures_util::future::join_all(lanes).await.into_iter().sum();
+    println!(
+        "results: {kind:?}: {} orders, {samples} states sampled, all right, none went back, {:.1} s",
+        orders.len(),
+        started.elapsed().as_secs_f64()
+    );
+}
+
+/// A function that is held up between the creation of a job and its recording.
+struct SlowHandler {
+    function: video_events::State,
+    /// One that is not held up.
+    direct: video_events::State,
+    held: Arc<Notify>,
+    go: Arc<Notify>,
+    job_id: Arc<Mutex<String>>,
+    _network: Network,
+}
+
+impl SlowHandler {
+    async fn start(system: &TestSystem, functions: &Functions) -> Self {
+        let (held, go, job_id) = (Arc::new(Notify::new()), Arc::new(Notify::new()), Arc::<Mutex<String>>::default());
+        let rule = {
+            let (held, go, job_id) = (Arc::clone(&held), Arc::clone(&go), Arc::clone(&job_id));
+            let created = AtomicBool::new(false);
+            move |call: &Call| {
+                created.fetch_or(call.operation == "CreateJob", Ordering::SeqCst);
+                if call.operation != "UpdateItem" || !created.swap(false, Ordering::SeqCst) {
+                    return Fate::Pass;
+                }
+                let id = call.body["ExpressionAttributeValues"][":job"]["S"].as_str().unwrap();
+                id.clone_into(&mut job_id.lock().unwrap());
+                Fate::Hold { arrived: Arc::clone(&held), go: Arc::clone(&go) }
+            }
+        };
+        let network = Network::to(system, rule).await;
+        let (function, direct) = (network.function(functions, LONG_LEASE), functions.direct(LONG_LEASE));
+        Self { function, direct, held, go, job_id, _network: network }
+    }
+}
+
+/// Goes through the steps in this order and compares the record with what it must be after each; answers how often.
+async fn one_order(
+    system: &TestSystem,
+    table: &Table,
+    functions: &Functions,
+    slow: &SlowHandler,
+    number: usize,
+    order: &[Step],
+) -> usize {
+    let direct = &slow.direct;
+    let video = Video::of(&format!("orders{}", number % 16), number).requested(system).await;
+    let (first, second) = (video.upload("0A"), video.upload("0B"));
+    let (function, event) = (slow.function.clone(), first.event(system));
+    let submitting = tokio::spawn(async move { video_events::handle(&function, event).await });
+    slow.held.notified().await;
+    let job_id = slow.job_id.lock().unwrap().clone();
+    let mut submitting = Some(submitting);
+
+    let mut expected = Expected { newer: false, status: Status::Uploaded };
+    let mut last = Expected { newer: false, status: Status::Uploaded };
+    for step in order {
+        match step {
+            Step::Event(state) => {
+                let event = job_event(functions, &first, system, &job_id, *state);
+                video_events::handle(direct, event).await.unwrap();
+            }
+            Step::Submit => {
+                slow.go.notify_one();
+                submitting.take().unwrap().await.unwrap().unwrap();
+            }
+            Step::Newer => video_events::handle(direct, second.event(system)).await.unwrap(),
+        }
+        expected.after(*step);
+        let now = Expected::read(&video.record_in(table).await, &second);
+        assert_eq!(now, expected, "after {step:?} of {order:?}");
+        assert!(now.rank() >= last.rank(), "{step:?} of {order:?} went back");
+        last = now;
+    }
+    assert_eq!(last, Expected { newer: true, status: Status::Transcoding }, "{order:?}");
+
+    let newer_job = video.record_in(table).await.job_id.unwrap();
+    assert_ne!(newer_job, job_id);
+    let done = job_event(functions, &second, system, &newer_job, State::Complete);
+    video_events::handle(direct, done).await.unwrap();
+    for state in [State::Complete, State::Error, State::Progress] {
+        let late = job_event(functions, &first, system, &job_id, state);
+        video_events::handle(direct, late).await.unwrap();
+    }
+    let end = video.record_in(table).await;
+    assert_eq!((end.status, end.job_id), (Some(Status::Ready), Some(newer_job)), "{order:?}");
+    order.len() + 1
+}
+
+/// What a record must say; the rules of the state machine once more, in the words of DESIGN.md.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Expected {
+    newer: bool,
+    status: Status,
+}
+
+impl Expected {
+    fn after(&mut self, step: Step) {
+        if step == Step::Newer {
+            *self = Self { newer: true, status: Status::Transcoding };
+        } else if !self.newer {
+            self.status = match (self.status, step) {
+                (_, COMPLETE) => Status::Ready,
+                (Status::Uploaded | Status::Transcoding, ERROR) => Status::Failed,
+                (Status::Uploaded, _) => Status::Transcoding,
+                (status, _) => status,
+            };
+        }
+    }
+
+    fn read(record: &Record, second: &Upload) -> Self {
+        let status = record.status.unwrap();
+        assert_eq!(record.output.is_some(), status == Status::Ready, "{record:?}");
+        assert!(record.error.is_none() || status == Status::Failed, "{record:?}");
+        Self { newer: record.sequencer.as_deref() == Some(second.order().as_str()), status }
+    }
+
+    fn rank(self) -> (bool, u8) {
+        let rank = match self.status {
+            Status::Requested | Status::Uploaded => 0,
+            Status::Transcoding => 1,
+            Status::Failed => 2,
+            Status::Ready => 3,
+        };
+        (self.newer, rank)
+    }
+}
