@@ -28,6 +28,12 @@ torture: ## The long forms of the fault tests and of the fuzzing, for an hour
 	@tools/need ffmpeg ffmpeg ffmpeg
 	cargo test --profile local --package video-tests --test faults --test fuzz -- --ignored --nocapture
 
+bench: ## Measure the functions beside their floors; writes docs/BENCHMARKS.md (Linux, a few minutes)
+	@tools/need valgrind valgrind valgrind
+	@tools/need openssl openssl openssl
+	@tools/need "Python's venv" python3-venv python3 python3 -c "import ensurepip"
+	cargo run --profile local --package video-benches
+
 lint: ## Check format and style, as CI does
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings

@@ -50,8 +50,8 @@ pub enum Fate {
     Replace(Answer),
     /// The connection is reset; the request reaches the service all the same, or not.
     Reset(Reach),
-    /// It waits on its way: tells `arrived`, goes on at `go`, also when the client has left meanwhile.
-    Hold { arrived: Arc<Notify>, go: Arc<Notify> },
+    /// It waits on its way: tells `arrived`, goes on at `go`, also when the client has left meanwhile, and tells `done` when it was answered.
+    Hold { arrived: Arc<Notify>, go: Arc<Notify>, done: Arc<Notify> },
     /// It reaches the service, and the answer never comes back: tells `answered` once there is one.
     Swallow { answered: Arc<Notify> },
 }
@@ -322,10 +322,12 @@ impl Path {
                 });
                 Err(Broken)
             }
-            Fate::Hold { arrived, go } => {
+            Fate::Hold { arrived, go, done } => {
                 arrived.notify_one();
                 go.notified().await;
-                self.forward(message).await
+                let answer = self.forward(message).await;
+                done.notify_one();
+                answer
             }
             Fate::Swallow { answered } => {
                 self.forward(message).await?;

@@ -80,8 +80,8 @@ impl Aws {
     }
 }
 
-/// One connector for all clients, made at the first request. The SDK's own HTTPS client reads and parses the certificate authorities again for
-/// each service client, once when that is made and once when it is first used.
+/// One connector for all clients, made at the first request. The SDK's own HTTPS client reads the certificate authorities once, but
+/// parses them again for each service client, once when that is made and once when it is first used.
 fn https() -> SharedHttpClient {
     let connector = LazyLock::new(|| {
         let timeouts = HttpConnectorSettings::builder().connect_timeout(CONNECT_TIMEOUT).build();

@@ -122,7 +122,8 @@ pub struct Events {
     pub media_bucket: String,
     /// Which transcoder does the work, with its settings.
     pub transcoder: transcoder::Settings,
-    /// How long one invocation owns an upload; longer than the function's timeout, so that a second one never works beside it.
+    /// How long one invocation owns an upload: longer than the function's timeout, so that a second one never works beside it, and shorter
+    /// than the minute after which Lambda tries again.
     pub lease: Duration,
 }
 
@@ -176,7 +177,7 @@ impl Events {
             table: required(lookup, "RESPONSES_TABLE_NAME")?,
             media_bucket: required(lookup, "MEDIA_BUCKET_NAME")?,
             transcoder: transcoder::Settings::read(lookup)?,
-            lease: Duration::from_secs(number(lookup, "UPLOAD_LEASE_SECONDS", 60, 1, 900)?),
+            lease: Duration::from_secs(number(lookup, "UPLOAD_LEASE_SECONDS", 45, 1, 900)?),
         })
     }
 }

@@ -1,7 +1,7 @@
 //! The functions' log: a line for each event on standard output, where Lambda collects it.
 //!
-//! `lambda_runtime` brings the same as a default, with filters in a language of their own, whose regular expressions are a twentieth of a
-//! function's code and part of every start.
+//! `lambda_runtime` brings the same as a default, with filters in a language of their own, whose regular expressions are 4 % of the API's
+//! code. They make a start no slower that could be measured.
 
 use tracing_subscriber::filter::LevelFilter;
 

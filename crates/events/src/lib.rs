@@ -106,7 +106,10 @@ pub async fn handle(state: &State, event: Value) -> Result<(), Error> {
         let done = match message {
             Message::Upload(upload) => s3::uploaded(state, upload).await,
             Message::Job(event) => job::changed(state, event).await,
-            Message::Sweep => sweep::sweep(state).await,
+            Message::Sweep => {
+                sweep::sweep(state).await;
+                Ok(())
+            }
         };
         errors.extend(done.err().inspect(|error| tracing::error!(error.message = %error, "a message must come again")));
     }

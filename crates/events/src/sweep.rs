@@ -4,7 +4,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use video_core::key::ObjectKey;
 use video_core::records::{JobEvent, JobResult, Record, RecordId, SHARDS, Status, Upload};
-use video_core::time::parse_rfc3339;
+use video_core::time::{epoch_seconds, parse_rfc3339};
 
 use crate::{Error, State, s3};
 
@@ -16,25 +16,35 @@ const MOST: i32 = 100;
 const LONGEST: Duration = Duration::from_secs(20);
 
 /// Settles what hangs. What cannot be settled now is left to the next sweep, so this never fails as a whole.
-pub async fn sweep(state: &State) -> Result<(), Error> {
+pub async fn sweep(state: &State) {
     let started = Instant::now();
-    let before = SystemTime::now() - OLD;
     let (mut found, mut failed) = (0, 0);
-    for shard in SHARDS {
-        for id in state.table.open(shard, before, MOST).await? {
+    for shard in shards(SystemTime::now()) {
+        let open = state.table.open(shard, SystemTime::now() - OLD, MOST).await;
+        for id in open.inspect_err(|error| warn(error)).unwrap_or_default() {
             if started.elapsed() > LONGEST {
                 tracing::warn!(sweep.found = found, sweep.failed = failed, "the sweep ran out of time");
-                return Ok(());
+                return;
             }
             found += 1;
-            if let Err(error) = settle(state, &id).await {
+            // On the heap: one future of everything that may happen to a video is deep.
+            if let Err(error) = Box::pin(settle(state, &id)).await {
                 failed += 1;
-                tracing::warn!(error.message = %error, "a video could not be settled");
+                warn(&error);
             }
         }
     }
     tracing::info!(sweep.found = found, sweep.failed = failed, "the sweep is done");
-    Ok(())
+}
+
+/// Every shard, from another one each time, so that none waits for ever behind those that take all the time.
+fn shards(now: SystemTime) -> impl Iterator<Item = &'static str> {
+    let minutes = usize::try_from(epoch_seconds(now) / 60).unwrap_or_default();
+    SHARDS.into_iter().cycle().skip(minutes % SHARDS.len()).take(SHARDS.len())
+}
+
+fn warn(error: &dyn std::fmt::Display) {
+    tracing::warn!(error.message = %error, "a video could not be settled");
 }
 
 /// Takes one open record as far as it goes: to its job, or to its job's end.
@@ -82,4 +92,18 @@ fn upload(record: &Record) -> Option<Upload> {
         size: record.size.unwrap_or_default(),
         uploaded_at: parse_rfc3339(record.uploaded_at.as_deref()?)?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sweep_visits_every_shard_once_and_begins_elsewhere_each_quarter_of_an_hour() {
+        let at = |minutes: u64| shards(SystemTime::UNIX_EPOCH + Duration::from_mins(minutes)).collect::<Vec<_>>();
+        let mut all = at(15);
+        all.sort_unstable();
+        assert_eq!(all, SHARDS);
+        assert_ne!(at(15)[0], at(30)[0]);
+    }
 }

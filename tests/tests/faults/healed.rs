@@ -131,7 +131,7 @@ async fn dies_at(system: &TestSystem, functions: &Functions, upload: &Upload, n:
         let (arrived, go) = (Arc::clone(&arrived), Arc::clone(&go));
         move |call: &Call| {
             if call.number == n {
-                Fate::Hold { arrived: Arc::clone(&arrived), go: Arc::clone(&go) }
+                Fate::Hold { arrived: Arc::clone(&arrived), go: Arc::clone(&go), done: Arc::default() }
             } else {
                 Fate::Pass
             }

@@ -148,16 +148,16 @@ async fn each<C, T>(cases: Vec<C>, run: impl AsyncFn(usize, C) -> T) -> Vec<T> {
 
 /// One invocation that dies; false when it had no such call and ended by itself.
 async fn dies(system: &TestSystem, functions: &Functions, event: &Value, (n, way): Kill) -> bool {
-    let (now, go) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let [now, go, done] = std::array::from_fn(|_| Arc::new(Notify::new()));
     let rule = {
-        let (now, go) = (Arc::clone(&now), Arc::clone(&go));
+        let [now, go, done] = [&now, &go, &done].map(Arc::clone);
         move |call: &Call| match way {
             Way::BeforeTheRequest | Way::InFlight if call.number == n => {
-                Fate::Hold { arrived: Arc::clone(&now), go: Arc::clone(&go) }
+                Fate::Hold { arrived: Arc::clone(&now), go: Arc::clone(&go), done: Arc::clone(&done) }
             }
             Way::BeforeTheAnswer if call.number == n => Fate::Swallow { answered: Arc::clone(&now) },
             Way::AfterTheAnswer if call.number == n + 1 => {
-                Fate::Hold { arrived: Arc::clone(&now), go: Arc::clone(&go) }
+                Fate::Hold { arrived: Arc::clone(&now), go: Arc::clone(&go), done: Arc::clone(&done) }
             }
             _ => Fate::Pass,
         }
@@ -168,11 +168,11 @@ async fn dies(system: &TestSystem, functions: &Functions, event: &Value, (n, way
         _ = video_events::handle(&function, event.clone()) => false,
         () = now.notified() => true,
     };
-    if way == Way::InFlight {
-        tokio::spawn(async move {
-            tokio::time::sleep(TRAVEL).await;
-            go.notify_one();
-        });
+    if killed && way == Way::InFlight {
+        // Nobody acts on the upload before its lease is over, and a request is never on its way for that long.
+        tokio::time::sleep(TRAVEL).await;
+        go.notify_one();
+        done.notified().await;
     }
     killed
 }
@@ -217,7 +217,7 @@ async fn an_invocation_that_runs_out_of_time_says_so_and_its_event_comes_again()
         let functions = Functions::of(&system, kind).await;
         let upload = Video::of("slow", 0).requested(&system).await.upload("0A");
         let never = |call: &Call| match call.operation.as_str() {
-            "CreateJob" => Fate::Hold { arrived: Arc::default(), go: Arc::default() },
+            "CreateJob" => Fate::Hold { arrived: Arc::default(), go: Arc::default(), done: Arc::default() },
             _ => Fate::Pass,
         };
         let network = Network::to(&system, never).await;

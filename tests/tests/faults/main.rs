@@ -28,7 +28,7 @@ const BOTH: [TranscoderKind; 2] = [TranscoderKind::ElasticTranscoder, Transcoder
 /// Longer than any test: a lease that never ends by itself.
 const LONG_LEASE: u64 = 900;
 /// A lease that no handler outlives here, where two work on one upload, and that still ends while a test waits.
-const LEASE_OF_SECONDS: u64 = 3;
+const LEASE_OF_SECONDS: u64 = 6;
 /// The shortest lease there is, so that it ends while a test waits.
 const SHORT_LEASE: u64 = 1;
 

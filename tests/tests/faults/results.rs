@@ -109,7 +109,7 @@ impl SlowHandler {
                 }
                 let id = call.body["ExpressionAttributeValues"][":job"]["S"].as_str().unwrap();
                 id.clone_into(&mut job_id.lock().unwrap());
-                Fate::Hold { arrived: Arc::clone(&held), go: Arc::clone(&go) }
+                Fate::Hold { arrived: Arc::clone(&held), go: Arc::clone(&go), done: Arc::default() }
             }
         };
         let network = Network::to(system, rule).await;

@@ -18,7 +18,7 @@ const THROTTLED: u8 = 30;
 const RESET: u8 = 5;
 const HANDLERS: usize = 8;
 /// As much longer than the lease as Lambda's one and two minutes are.
-const RETRY_DELAYS: [Duration; 2] = [Duration::from_secs(5), Duration::from_secs(10)];
+const RETRY_DELAYS: [Duration; 2] = [Duration::from_secs(8), Duration::from_secs(16)];
 /// What the events function may take, less the second that it leaves for its own error.
 const FUNCTION_TIME: Duration = Duration::from_secs(29);
 
