@@ -16,7 +16,7 @@ const LEASE: Duration = Duration::from_mins(1);
 const KEY: &str = "Alba/0/c5e866594d810c0c3e1f.webm";
 
 /// A table of its own, in memory.
-async fn table() -> Table {
+pub(super) async fn table() -> Table {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
     let database = dynoxide::Database::memory().unwrap();

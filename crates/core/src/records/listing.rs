@@ -315,6 +315,7 @@ fn key_of(id: &RecordId) -> HashMap<String, AttributeValue> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::conditions;
     use super::*;
 
     fn filter(project: Option<&str>, step: Option<&str>, mail: Option<&str>) -> Filter {
@@ -362,5 +363,69 @@ mod tests {
         for text in ["", "e30", "not base64!", "bnVsbA", &empty_key, &long_mail] {
             assert_eq!(Cursor::decode(text, &all), Err(BAD_CURSOR), "{text}");
         }
+    }
+
+    /// Thirty records: three projects of two steps, every status, each mail in two of them.
+    async fn filled() -> Table {
+        let table = conditions::table().await;
+        for i in 0..30 {
+            let (project, step, status) = (i % 3, i / 3 % 2, Status::ALL[i / 6]);
+            let id = RecordId { project_step: format!("p-{project}-{step}"), mail: format!("person{}@x", i / 2) };
+            let update = table.update(&id).update_expression("SET video = :video, #status = :status");
+            let update = update.expression_attribute_names("#status", "status");
+            let update = update.expression_attribute_values(":video", s(format!("p-{project}/{step}/{i:020}.webm")));
+            update.expression_attribute_values(":status", s(status.as_str())).send().await.unwrap();
+        }
+        table
+    }
+
+    /// The numbers of a filter's records, over all its pages.
+    async fn numbers(table: &Table, filter: &Filter, limit: usize) -> Vec<usize> {
+        let (mut numbers, mut after) = (Vec::new(), None);
+        loop {
+            let page = table.list(filter, limit, after).await.unwrap();
+            assert!(page.records.len() <= limit);
+            for record in page.records {
+                let video = record.video.unwrap();
+                numbers.push(video[video.len() - 25..video.len() - 5].parse().unwrap());
+            }
+            let Some(next) = page.next else { break };
+            after = Some(Cursor::decode(&next.encode(filter), filter).unwrap());
+            assert!(numbers.len() <= 30, "a record comes twice");
+        }
+        numbers.sort_unstable();
+        numbers
+    }
+
+    #[tokio::test]
+    async fn every_filter_passes_what_matches_and_nothing_else_on_pages_of_any_size() {
+        let table = filled().await;
+        let with_status = |filter: Filter, status| Filter { status: Some(status), ..filter };
+        let filters: [(Filter, &dyn Fn(usize) -> bool); 8] = [
+            (filter(None, None, None), &|_| true),
+            (filter(Some("p-1"), None, None), &|i| i % 3 == 1),
+            (filter(Some("p-1"), Some("1"), None), &|i| i % 3 == 1 && i / 3 % 2 == 1),
+            (filter(None, None, Some("person4@x")), &|i| i / 2 == 4),
+            (filter(Some("p-2"), None, Some("person4@x")), &|i| i / 2 == 4 && i % 3 == 2),
+            (filter(Some("p-2"), Some("0"), Some("person4@x")), &|i| i / 2 == 4 && i % 3 == 2 && i / 3 % 2 == 0),
+            (with_status(filter(None, None, None), Status::Ready), &|i| i / 6 == 3),
+            (with_status(filter(Some("p-1"), None, Some("person9@x")), Status::Ready), &|i| {
+                i / 2 == 9 && i % 3 == 1 && i / 6 == 3
+            }),
+        ];
+        for (filter, matches) in filters {
+            let expected: Vec<usize> = (0..30).filter(|i| matches(*i)).collect();
+            for limit in [1, 4, 100] {
+                assert_eq!(numbers(&table, &filter, limit).await, expected, "{filter:?} {limit}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_page_is_full_while_there_are_records() {
+        let table = filled().await;
+        let page = table.list(&filter(None, None, None), 7, None).await.unwrap();
+        assert_eq!(page.records.len(), 7);
+        assert_eq!(page.next, Some(Cursor(page.records[6].id.clone())));
     }
 }
