@@ -1,8 +1,10 @@
 //! DynamoDB on one machine: dynoxide over one SQLite file.
 
-use std::path::Path;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use tokio::net::TcpListener;
+use tokio::sync::oneshot;
 
 /// Why DynamoDB could not start, or stopped.
 #[derive(Debug, thiserror::Error)]
@@ -13,92 +15,149 @@ pub enum DynamoError {
     /// The file cannot be opened or is not a database.
     #[error("the DynamoDB file cannot be opened: {0}")]
     Open(#[from] dynoxide::DynoxideError),
+    /// The directory of the file cannot be made.
+    #[error("the directory of the DynamoDB file cannot be made: {0}")]
+    Dir(#[from] io::Error),
     /// The listener failed.
     #[error("DynamoDB stopped: {0}")]
     Serve(String),
+    /// The tables cannot be created.
+    #[error(transparent)]
+    Create(#[from] video_core::Error),
 }
 
-/// Serves the DynamoDB wire protocol over the file until `shutdown`, then lets running requests finish. Requests
-/// must carry a signature, but dynoxide does not verify it.
+/// Makes the directory with the tables that `creating` creates at the listener, unless there is one already.
+///
+/// dynoxide creates a table in several commits, and a process that is killed between them leaves one that can neither be
+/// read nor be created again. So the directory is built aside and appears by a rename: whole, or not at all.
+///
+/// # Errors
+/// When the directory cannot be made, and those of `creating`.
+pub async fn create(
+    listener: TcpListener,
+    dir: &Path,
+    creating: impl Future<Output = Result<(), video_core::Error>>,
+) -> Result<(), DynamoError> {
+    if dir.try_exists()? {
+        return Ok(());
+    }
+    let aside = dir.with_extension("new");
+    if aside.try_exists()? {
+        std::fs::remove_dir_all(&aside)?;
+    }
+    std::fs::create_dir_all(&aside)?;
+    while_serving(listener, &aside, creating).await??;
+    Ok(std::fs::rename(&aside, dir)?)
+}
+
+/// Serves the directory until `work` is done, and answers what that answered.
+async fn while_serving<T>(listener: TcpListener, dir: &Path, work: impl Future<Output = T>) -> Result<T, DynamoError> {
+    let (stop, stopped) = oneshot::channel::<()>();
+    let serving = serve(listener, dir, async { _ = stopped.await });
+    let working = async {
+        let outcome = work.await;
+        drop(stop);
+        outcome
+    };
+    let (served, outcome) = tokio::join!(serving, working);
+    served.map(|()| outcome)
+}
+
+/// Serves the DynamoDB wire protocol over the directory's file until `shutdown`, then lets running requests finish.
+/// Requests must carry a signature, but dynoxide does not verify it.
 ///
 /// # Errors
 /// When the file cannot be opened or the listener fails.
 pub async fn serve(
     listener: TcpListener,
-    file: &Path,
+    dir: &Path,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), DynamoError> {
+    let file = file(dir);
     let path = file.to_str().ok_or_else(|| DynamoError::Path(file.display().to_string()))?;
     let database = dynoxide::Database::new(path)?;
     dynoxide::server::serve_with_shutdown(listener, database, shutdown).await.map_err(DynamoError::Serve)
 }
 
+fn file(dir: &Path) -> PathBuf {
+    dir.join("tables.sqlite")
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
-    use aws_sdk_dynamodb::types::{
-        AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
-    };
-    use aws_sdk_dynamodb::{Client, Config};
+    use std::net::Ipv4Addr;
+    use std::time::SystemTime;
+
     use tempfile::TempDir;
-    use tokio::sync::oneshot;
+    use video_core::Error;
+    use video_core::aws::Aws;
+    use video_core::key::ObjectKey;
+    use video_core::records::{RecordId, Table};
 
     use super::*;
 
-    /// Serves the file while `work` uses it.
-    async fn while_serving<T>(file: &Path, work: impl AsyncFnOnce(Client) -> T) -> T {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let config = Config::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(Region::new("us-east-1"))
-            .endpoint_url(format!("http://{}", listener.local_addr().unwrap()))
-            .credentials_provider(Credentials::new("id", "secret", None, None, "test"))
-            .http_client(aws_smithy_http_client::Builder::new().build_http())
-            .build();
-        let (stop, stopped) = oneshot::channel::<()>();
-        let serving = serve(listener, file, async {
-            let _ = stopped.await;
-        });
-        let working = async {
-            let outcome = work(Client::from_conf(config)).await;
-            stop.send(()).unwrap();
-            outcome
+    /// A listener, and the table as the functions reach it there.
+    async fn listener_and_table() -> (TcpListener, Table) {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        let lookup = |name: &str| match name {
+            "AWS_ENDPOINT_URL_DYNAMODB" => Some(endpoint.clone()),
+            "AWS_REGION" => Some("us-east-1".to_owned()),
+            "AWS_ACCESS_KEY_ID" | "AWS_SECRET_ACCESS_KEY" => Some("local".to_owned()),
+            _ => None,
         };
-        let (served, outcome) = tokio::join!(serving, working);
-        served.unwrap();
-        outcome
+        (listener, Table::new(&Aws::read(&lookup).unwrap().sdk_config(), "responses"))
+    }
+
+    fn id() -> RecordId {
+        RecordId { project_step: "project-1".to_owned(), mail: "a@b".to_owned() }
     }
 
     #[tokio::test]
-    async fn items_are_still_there_after_a_restart() {
-        let dir = TempDir::new().unwrap();
-        let file = dir.path().join("dynamodb.sqlite");
-        while_serving(&file, async |client| {
-            let key = KeySchemaElement::builder().attribute_name("id").key_type(KeyType::Hash);
-            let id = AttributeDefinition::builder().attribute_name("id").attribute_type(ScalarAttributeType::S);
-            let create = client.create_table().table_name("things").billing_mode(BillingMode::PayPerRequest);
-            let create = create.key_schema(key.build().unwrap()).attribute_definitions(id.build().unwrap());
-            create.send().await.unwrap();
-            let put = client.put_item().table_name("things");
-            put.item("id", AttributeValue::S("x".to_owned())).send().await.unwrap();
-        })
-        .await;
-        let found = while_serving(&file, async |client| {
-            let get = client.get_item().table_name("things");
-            get.key("id", AttributeValue::S("x".to_owned())).send().await.unwrap()
-        })
-        .await;
-        assert!(found.item().is_some());
+    async fn records_are_still_there_after_a_restart() {
+        let parent = TempDir::new().unwrap();
+        let dir = parent.path().join("dynamodb");
+        let (listener, table) = listener_and_table().await;
+        create(listener, &dir, Box::pin(table.create())).await.unwrap();
+        let key = ObjectKey::from_decoded("project/1/video.webm").unwrap();
+        let (listener, table) = listener_and_table().await;
+        let asking = Box::pin(async { table.request(&id(), &key, SystemTime::now()).await });
+        while_serving(listener, &dir, asking).await.unwrap().unwrap();
+        let (listener, _) = listener_and_table().await;
+        create(listener, &dir, async { panic!("there is a table") }).await.unwrap();
+        let (listener, table) = listener_and_table().await;
+        let getting = Box::pin(async { table.get(&id()).await });
+        assert!(while_serving(listener, &dir, getting).await.unwrap().unwrap().is_some());
+    }
+
+    #[tokio::test]
+    async fn tables_whose_creation_was_cut_short_are_created_at_the_next_start() {
+        let parent = TempDir::new().unwrap();
+        let dir = parent.path().join("dynamodb");
+        let (listener, table) = listener_and_table().await;
+        let cut_short = Box::pin(async {
+            table.create().await?;
+            Err(Error::Malformed("cut short".to_owned()))
+        });
+        assert!(matches!(create(listener, &dir, cut_short).await, Err(DynamoError::Create(_))));
+        let (listener, table) = listener_and_table().await;
+        let whole = Box::pin(async {
+            assert!(table.get(&id()).await.is_err(), "something is left of the first try");
+            table.create().await
+        });
+        create(listener, &dir, whole).await.unwrap();
+        let (listener, table) = listener_and_table().await;
+        let getting = Box::pin(async { table.get(&id()).await });
+        assert!(while_serving(listener, &dir, getting).await.unwrap().unwrap().is_none());
     }
 
     #[tokio::test]
     async fn a_file_that_is_no_database_is_refused() {
         let dir = TempDir::new().unwrap();
-        let file = dir.path().join("dynamodb.sqlite");
-        std::fs::write(&file, "this is no database, however long it may be").unwrap();
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let refused = serve(listener, &file, std::future::pending()).await;
+        std::fs::write(file(dir.path()), "this is no database, however long it may be").unwrap();
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let refused = serve(listener, dir.path(), std::future::pending()).await;
         assert!(matches!(refused, Err(DynamoError::Open(_))));
     }
 }

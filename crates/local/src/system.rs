@@ -20,7 +20,7 @@ use video_core::records::Table;
 use video_core::transcoder::{ELASTIC_TRANSCODER, MEDIA_CONVERT};
 
 use crate::database::Database;
-use crate::dynamo;
+use crate::dynamo::{self, DynamoError};
 use crate::events::{self, Policy};
 use crate::s3::{self, Credentials, Notify, Store, StoreError};
 use crate::transcoder::{self, Ffmpeg, Transcoder};
@@ -127,8 +127,8 @@ pub enum StartError {
     #[error("cannot open the object store in the data directory: {0}")]
     Store(#[from] StoreError),
     /// The table cannot be created.
-    #[error("cannot create the table: {0}")]
-    Table(#[from] video_core::Error),
+    #[error("cannot create the table in the data directory: {0}")]
+    Table(#[from] DynamoError),
 }
 
 /// Where everything answers and how to get in: the content of the ready file.
@@ -197,6 +197,8 @@ impl System {
         let variables = variables(&ports, options.transcoder, &pipeline, &options.variables);
         let lookup = |name: &str| variables.iter().rev().find(|(own, _)| own == name).map(|(_, value)| value.clone());
         let aws = Aws::read(&lookup)?;
+        let tables = options.data_dir.join("dynamodb");
+        create_table(&tables, &lookup).await?;
         let api = video_api::State::new(config::Api::read(&lookup)?, aws.clone())?;
         let function = video_events::State::new(config::Events::read(&lookup)?, &aws);
         let admin = Login {
@@ -214,8 +216,8 @@ impl System {
         };
         let stop = system.stop.clone();
         let stopped = || stop.clone().cancelled_owned();
-        let (dynamo_file, dynamo_stopped) = (options.data_dir.join("dynamodb.sqlite"), stopped());
-        system.run("DynamoDB", async move { dynamo::serve(ports.dynamodb, &dynamo_file, dynamo_stopped).await });
+        let dynamo_stopped = stopped();
+        system.run("DynamoDB", async move { dynamo::serve(ports.dynamodb, &tables, dynamo_stopped).await });
         system.run("S3", s3::serve(ports.s3, store, credentials(), stopped()));
         system.run("the transcoders", transcoder::serve(ports.transcoder, transcoder.clone(), stopped()));
         system.run("the transcoding", infallible(transcoder::work(transcoder, stopped())));
@@ -224,7 +226,6 @@ impl System {
             system.run("the schedule", schedule_sweeps(database.clone(), stopped()));
             system.run("the events", events::deliver(database, invoke(function), policy, stopped()));
         }
-        Table::new(&aws.sdk_config(), TABLE).create().await?;
         Ok(system)
     }
 
@@ -263,6 +264,15 @@ impl System {
             tracing::warn!("some connections were still open and are cut");
         }
     }
+}
+
+/// The functions take their table as given, as on AWS; nothing reaches DynamoDB's own port before it is there.
+async fn create_table(dir: &Path, lookup: config::Lookup<'_>) -> Result<(), StartError> {
+    let listener = listen(0, "DynamoDB").await?;
+    let endpoint = url(&listener);
+    let aside = |name: &str| if name == "AWS_ENDPOINT_URL_DYNAMODB" { Some(endpoint.clone()) } else { lookup(name) };
+    let table = Table::new(&Aws::read(&aside)?.sdk_config(), TABLE);
+    Ok(dynamo::create(listener, dir, Box::pin(table.create())).await?)
 }
 
 async fn infallible(work: impl Future<Output = ()>) -> Result<(), std::convert::Infallible> {
