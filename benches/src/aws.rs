@@ -21,7 +21,7 @@ pub struct Aws {
     pub http: String,
     /// The endpoint over TLS, with a chain of three RSA-2048 certificates as AWS has it.
     pub https: String,
-    /// The system's certificate authorities and the one of `https`.
+    /// The certificate authority of `https`, alone.
     pub authorities: PathBuf,
     writes: Arc<AtomicUsize>,
 }
@@ -106,9 +106,6 @@ struct Chain {
     authorities: PathBuf,
 }
 
-/// Where Debian keeps its certificate authorities; a function on AWS reads about as many.
-const SYSTEM_AUTHORITIES: &str = "/etc/ssl/certs/ca-certificates.crt";
-
 impl Chain {
     /// Makes a root, an intermediate and a server certificate with the `openssl` program.
     fn make(dir: &Path) -> io::Result<Self> {
@@ -133,13 +130,10 @@ impl Chain {
             }
             run("openssl", &arguments)?;
         }
-        let authorities = dir.join("authorities.pem");
-        let system = fs::read(SYSTEM_AUTHORITIES).unwrap_or_default();
-        fs::write(&authorities, [system, fs::read(file("root.pem"))?].concat())?;
         let chain = ["server.pem", "intermediate.pem"].map(|name| CertificateDer::from_pem_file(dir.join(name)));
         let chain = chain.into_iter().collect::<Result<Vec<_>, _>>().map_err(io::Error::other)?;
         let key = PrivateKeyDer::from_pem_file(dir.join("server.key")).map_err(io::Error::other)?;
         let config = ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key);
-        Ok(Self { config: Arc::new(config.map_err(io::Error::other)?), authorities })
+        Ok(Self { config: Arc::new(config.map_err(io::Error::other)?), authorities: dir.join("root.pem") })
     }
 }

@@ -22,6 +22,7 @@ use tower_http::set_header::SetResponseHeaderLayer;
 use video_core::aws::Aws;
 use video_core::bucket::Bucket;
 use video_core::config::{Api as Config, ConfigError, Upload};
+use video_core::presigned_post::Signer;
 use video_core::records::Table;
 
 use crate::auth::Authenticator;
@@ -34,6 +35,7 @@ pub struct State(std::sync::Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     aws: Aws,
+    signer: Signer,
     table: Table,
     s3: aws_sdk_s3::Client,
     media: Bucket,
@@ -60,6 +62,7 @@ impl State {
             upload: config.upload,
             allowed_origin: origin.map_err(|_| ConfigError::Invalid { name: "ALLOWED_ORIGIN", rule: rule() })?,
             authenticator: Authenticator::new(config.admin, &sdk),
+            signer: Signer::new(&aws),
             aws,
         })))
     }
@@ -88,7 +91,7 @@ pub fn router(state: State) -> Router {
         .route("/videos", get(routes::videos))
         .route("/videos/{project}/{step}/retry", post(retry::retry))
         .route("/openapi.yaml", get(openapi::document))
-        .merge(pages::routes(&state))
+        .merge(pages::routes())
         .fallback(|| async { Error::NotFound("there is nothing at this path") })
         .method_not_allowed_fallback(|| async { Error::MethodNotAllowed })
         .with_state(state)

@@ -2,7 +2,11 @@
 //!
 //! The files of `pages/` are written for people and joined here without a build step; the policy names the joined texts by their hashes.
 
+use std::future::{Ready, ready};
+use std::sync::{Arc, OnceLock};
+
 use axum::Router;
+use axum::extract::State as Shared;
 use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use axum::http::{HeaderName, HeaderValue, Uri};
 use axum::response::IntoResponse;
@@ -51,17 +55,25 @@ const CACHED: &str = "public, max-age=300";
 const PERMISSIONS_POLICY: HeaderName = HeaderName::from_static("permissions-policy");
 const OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
 
-/// `/upload` and `/admin`, joined and hashed once.
-pub fn routes(state: &State) -> Router<State> {
+/// `/upload` and `/admin`.
+pub fn routes() -> Router<State> {
+    Router::new().route("/upload", get(joined_once(upload))).route("/admin", get(joined_once(admin)))
+}
+
+/// Answers with a page that is joined and hashed when it is first asked for: most processes only hand out forms.
+fn joined_once(page: fn(&State) -> Page) -> impl Fn(Shared<State>) -> Ready<Page> + Clone {
+    let joined = Arc::new(OnceLock::new());
+    move |Shared(state)| ready(joined.get_or_init(|| page(&state)).clone())
+}
+
+fn upload(state: &State) -> Page {
     let media = origin(&state.0.media);
-    let output = origin(&state.0.output);
-    let upload = Page::new(
-        &UPLOAD,
-        &Allowed { connect: &media, media: "blob:", permissions: "camera=(self), microphone=(self)" },
-    );
-    let watched = format!("{media} {output}");
-    let admin = Page::new(&ADMIN, &Allowed { connect: "", media: &watched, permissions: "camera=(), microphone=()" });
-    Router::new().route("/upload", get(async || upload)).route("/admin", get(async || admin))
+    Page::new(&UPLOAD, &Allowed { connect: &media, media: "blob:", permissions: "camera=(self), microphone=(self)" })
+}
+
+fn admin(state: &State) -> Page {
+    let watched = format!("{} {}", origin(&state.0.media), origin(&state.0.output));
+    Page::new(&ADMIN, &Allowed { connect: "", media: &watched, permissions: "camera=(), microphone=()" })
 }
 
 /// What a page may reach beside the API that serves it.

@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use video_core::bucket::Bucket;
 use video_core::key::{ObjectKey, project_step};
-use video_core::presigned_post::{self, PresignedPost, Terms};
+use video_core::presigned_post::{PresignedPost, Terms};
 use video_core::presigned_url;
 use video_core::records::{Record, RecordId, Status};
 
@@ -70,13 +70,12 @@ impl State {
         fields.extend(shared.upload.acl.as_deref().map(|acl| ("acl", acl)));
         let terms = Terms {
             bucket: &shared.media,
-            region: &shared.aws.region,
             key: key.as_str(),
             fields: &fields,
             length: Some(1..=shared.upload.max_bytes),
             expires_in: shared.upload.expires,
         };
-        presigned_post::presign(&terms, &shared.aws.credentials, now)
+        shared.signer.presign(&terms, now)
     }
 
     /// A record with its links.

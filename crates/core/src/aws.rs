@@ -3,18 +3,13 @@
 //! Lambda hands these variables to a function, so `aws-config` with its profiles, SSO and metadata service would only add start-up time.
 //! See <https://docs.aws.amazon.com/sdkref/latest/guide/environment-variables.html>.
 
-use std::sync::LazyLock;
 use std::time::Duration;
 
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_async::rt::sleep::TokioSleep;
-use aws_smithy_http_client::Connector;
-use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use aws_smithy_runtime_api::client::behavior_version::BehaviorVersion;
-use aws_smithy_runtime_api::client::http::{
-    HttpConnectorSettings, SharedHttpClient, SharedHttpConnector, http_client_fn,
-};
+use aws_smithy_runtime_api::client::http::{SharedHttpConnector, http_client_fn};
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::SdkConfig;
@@ -22,6 +17,7 @@ use aws_types::region::Region;
 use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 
 use crate::config::{self, ConfigError, Lookup, optional, required};
+use crate::https::Https;
 use crate::time::parse_rfc3339;
 
 /// Five attempts within 1.5 s of random waits. The SDK's own three attempts wait up to 3 s, and failed far more invocations when a third of
@@ -31,7 +27,6 @@ const FIRST_BACKOFF: Duration = Duration::from_millis(100);
 /// Long enough for a slow answer, short enough that two tries end before API Gateway gives up at 30 s.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
 const OPERATION_TIMEOUT: Duration = Duration::from_secs(12);
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Region, credentials and endpoints, as every SDK reads them.
 #[derive(Debug, Clone)]
@@ -42,6 +37,7 @@ pub struct Aws {
     pub credentials: Credentials,
     /// Endpoint overrides: `AWS_ENDPOINT_URL` and `AWS_ENDPOINT_URL_<SERVICE>`.
     pub endpoints: Endpoints,
+    https: SharedHttpConnector,
 }
 
 impl Aws {
@@ -56,6 +52,7 @@ impl Aws {
                 .map_err(|_| ConfigError::Missing("AWS_REGION"))?,
             credentials: credentials(lookup)?,
             endpoints: Endpoints::read(lookup)?,
+            https: SharedHttpConnector::new(https(lookup)?),
         })
     }
 
@@ -66,6 +63,7 @@ impl Aws {
             .operation_attempt_timeout(ATTEMPT_TIMEOUT)
             .operation_timeout(OPERATION_TIMEOUT)
             .build();
+        let https = self.https.clone();
         let mut config = SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new(self.region.clone()))
@@ -74,24 +72,16 @@ impl Aws {
             .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS).with_initial_backoff(FIRST_BACKOFF))
             .timeout_config(timeouts)
             .sleep_impl(TokioSleep::new())
-            .http_client(https());
+            .http_client(http_client_fn(move |_, _| https.clone()));
         config.set_endpoint_url(self.endpoints.every.clone());
         config.build()
     }
 }
 
-/// One connector for all clients, made at the first request. The SDK's own HTTPS client reads the certificate authorities once, but
-/// parses them again for each service client, once when that is made and once when it is first used.
-fn https() -> SharedHttpClient {
-    let connector = LazyLock::new(|| {
-        let timeouts = HttpConnectorSettings::builder().connect_timeout(CONNECT_TIMEOUT).build();
-        let connector = Connector::builder()
-            .tls_provider(Provider::Rustls(CryptoMode::Ring))
-            .connector_settings(timeouts)
-            .sleep_impl(TokioSleep::new());
-        SharedHttpConnector::new(connector.build())
-    });
-    http_client_fn(move |_, _| SharedHttpConnector::clone(&connector))
+fn https(lookup: Lookup) -> Result<Https, ConfigError> {
+    const AUTHORITIES: &str = "AWS_CA_BUNDLE";
+    Https::new(optional(lookup, AUTHORITIES).as_deref())
+        .map_err(|_| config::invalid(AUTHORITIES, "the path of a file of PEM certificates"))
 }
 
 fn credentials(lookup: Lookup) -> Result<Credentials, ConfigError> {

@@ -4,6 +4,7 @@ pub mod aws;
 pub mod bucket;
 pub mod config;
 pub mod error;
+mod https;
 pub mod key;
 pub mod log;
 pub mod presigned_post;

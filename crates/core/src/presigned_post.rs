@@ -3,6 +3,7 @@
 //! See <https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-HTTPPOSTConstructPolicy.html>.
 
 use std::ops::RangeInclusive;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials;
@@ -10,8 +11,8 @@ use aws_sigv4::sign::v4::{calculate_signature, generate_signing_key};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde::{Serialize, Serializer};
-use serde_json::{Value, json};
 
+use crate::aws::Aws;
 use crate::bucket::Bucket;
 use crate::time::{amz_date, rfc3339};
 
@@ -22,8 +23,6 @@ const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 pub struct Terms<'a> {
     /// Where the form posts to.
     pub bucket: &'a Bucket,
-    /// The bucket's region.
-    pub region: &'a str,
     /// The one object key that the form can write.
     pub key: &'a str,
     /// Further form fields with the value that each must have.
@@ -47,27 +46,58 @@ pub struct PresignedPost {
     pub expires_at: String,
 }
 
-/// Signs a form with `credentials`, which must be able to `s3:PutObject` the key when the form is used.
-#[must_use]
-pub fn presign(terms: &Terms, credentials: &Credentials, now: SystemTime) -> PresignedPost {
-    let expires_at = expiry(now, terms.expires_in, credentials.expiry());
-    let date = amz_date(now);
-    let day = date.get(..8).unwrap_or_default();
-    let credential = format!("{}/{day}/{}/s3/aws4_request", credentials.access_key_id(), terms.region);
+/// Signs forms for buckets of one region with credentials that must be able to `s3:PutObject` the key when a form is used.
+#[derive(Debug)]
+pub struct Signer {
+    region: String,
+    credentials: Credentials,
+    /// A day, as SigV4 writes it, and the key of that day. Deriving it takes longer than signing with it.
+    key: Mutex<Option<(String, Vec<u8>)>>,
+}
 
-    let mut fields: Vec<(&str, &str)> = vec![("key", terms.key)];
-    fields.extend_from_slice(terms.fields);
-    fields.extend([("x-amz-algorithm", ALGORITHM), ("x-amz-credential", &credential), ("x-amz-date", &date)]);
-    fields.extend(credentials.session_token().map(|token| ("x-amz-security-token", token)));
+impl Signer {
+    /// A signer for this region with these credentials.
+    #[must_use]
+    pub fn new(aws: &Aws) -> Self {
+        Self { region: aws.region.clone(), credentials: aws.credentials.clone(), key: Mutex::new(None) }
+    }
 
-    let policy = policy(terms, &fields, expires_at);
-    let signature = signature(&policy, credentials.secret_access_key(), now, terms.region);
-    fields.extend([("policy", policy.as_str()), ("x-amz-signature", signature.as_str())]);
+    /// Signs a form.
+    #[must_use]
+    pub fn presign(&self, terms: &Terms, now: SystemTime) -> PresignedPost {
+        let expires_at = expiry(now, terms.expires_in, self.credentials.expiry());
+        let date = amz_date(now);
+        let day = date.get(..8).unwrap_or_default();
+        let credential = format!("{}/{day}/{}/s3/aws4_request", self.credentials.access_key_id(), self.region);
 
-    PresignedPost {
-        url: terms.bucket.url().to_owned(),
-        fields: fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
-        expires_at: rfc3339(expires_at),
+        let mut fields: Vec<(&str, &str)> = vec![("key", terms.key)];
+        fields.extend_from_slice(terms.fields);
+        fields.extend([("x-amz-algorithm", ALGORITHM), ("x-amz-credential", &credential), ("x-amz-date", &date)]);
+        fields.extend(self.credentials.session_token().map(|token| ("x-amz-security-token", token)));
+
+        let policy = policy(terms, &fields, expires_at);
+        let signature = self.signature(&policy, day, now);
+        fields.extend([("policy", policy.as_str()), ("x-amz-signature", signature.as_str())]);
+
+        PresignedPost {
+            url: terms.bucket.url().to_owned(),
+            fields: fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+            expires_at: rfc3339(expires_at),
+        }
+    }
+
+    /// SigV4 over a POST policy: the string to sign is the Base64 text itself.
+    fn signature(&self, policy: &str, day: &str, now: SystemTime) -> String {
+        let mut key = self.key.lock().unwrap_or_else(PoisonError::into_inner);
+        let (_, key) = match key.take() {
+            Some(todays) if todays.0 == day => key.insert(todays),
+            _ => key.insert((day.to_owned(), self.derive_key(now))),
+        };
+        calculate_signature(key, policy.as_bytes())
+    }
+
+    fn derive_key(&self, now: SystemTime) -> Vec<u8> {
+        generate_signing_key(self.credentials.secret_access_key(), now, &self.region, "s3").as_ref().to_vec()
     }
 }
 
@@ -79,22 +109,33 @@ pub(crate) fn expiry(now: SystemTime, expires_in: Duration, credentials_end: Opt
 
 /// The policy document in Base64: what is signed.
 fn policy(terms: &Terms, fields: &[(&str, &str)], expires_at: SystemTime) -> String {
-    let mut conditions = vec![json!({ "bucket": terms.bucket.name })];
-    conditions.extend(
-        fields
-            .iter()
-            .map(|(name, value)| Value::Object([((*name).to_owned(), Value::from(*value))].into_iter().collect())),
-    );
-    conditions
-        .extend(terms.length.as_ref().map(|length| json!(["content-length-range", length.start(), length.end()])));
-    let document = json!({ "expiration": rfc3339(expires_at), "conditions": conditions });
-    BASE64_STANDARD.encode(document.to_string())
+    let mut conditions = vec![Condition::Equals("bucket", &terms.bucket.name)];
+    conditions.extend(fields.iter().map(|(name, value)| Condition::Equals(name, value)));
+    conditions.extend(terms.length.as_ref().map(Condition::Length));
+    let document = Policy { expiration: rfc3339(expires_at), conditions };
+    // Texts and numbers can always be written.
+    BASE64_STANDARD.encode(serde_json::to_vec(&document).unwrap_or_default())
 }
 
-/// SigV4 over a POST policy: the string to sign is the Base64 text itself.
-fn signature(policy: &str, secret_access_key: &str, time: SystemTime, region: &str) -> String {
-    let key = generate_signing_key(secret_access_key, time, region, "s3");
-    calculate_signature(key, policy.as_bytes())
+#[derive(Serialize)]
+struct Policy<'a> {
+    expiration: String,
+    conditions: Vec<Condition<'a>>,
+}
+
+/// What S3 checks of a posted form.
+enum Condition<'a> {
+    Equals(&'a str, &'a str),
+    Length(&'a RangeInclusive<u64>),
+}
+
+impl Serialize for Condition<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Equals(name, value) => serializer.collect_map([(name, value)]),
+            Self::Length(range) => ("content-length-range", range.start(), range.end()).serialize(serializer),
+        }
+    }
 }
 
 fn as_object<S: Serializer>(fields: &[(String, String)], serializer: S) -> Result<S::Ok, S::Error> {
@@ -106,9 +147,9 @@ mod tests {
     use std::collections::BTreeSet;
 
     use serde::Deserialize;
+    use serde_json::{Value, json};
 
     use super::*;
-    use crate::aws::Aws;
     use crate::time::parse_rfc3339;
 
     /// `fixtures/presigned_post.json`: what boto3 signs.
@@ -171,13 +212,16 @@ mod tests {
             let length = self.conditions.iter().find(|c| c[0] == "content-length-range");
             let terms = Terms {
                 bucket: &Bucket::new(&self.bucket, &aws),
-                region: &self.region,
                 key: &self.key,
                 fields: &fields,
                 length: length.map(|c| c[1].as_u64().unwrap()..=c[2].as_u64().unwrap()),
                 expires_in: Duration::from_secs(self.expires_in),
             };
-            presign(&terms, &aws.credentials, self.now())
+            Signer::new(&aws).presign(&terms, self.now())
+        }
+
+        fn signature(&self, policy: &str) -> String {
+            Signer::new(&self.aws()).signature(policy, &amz_date(self.now())[..8], self.now())
         }
     }
 
@@ -211,8 +255,19 @@ mod tests {
     fn boto3s_policy_gets_boto3s_signature() {
         for case in golden() {
             let policy = case.expect.fields["policy"].as_str().unwrap();
-            let signed = signature(policy, &case.secret_access_key, case.now(), &case.region);
-            assert_eq!(signed, case.expect.fields["x-amz-signature"], "{}", case.name);
+            assert_eq!(case.signature(policy), case.expect.fields["x-amz-signature"], "{}", case.name);
+        }
+    }
+
+    #[test]
+    fn each_day_has_a_key_of_its_own() {
+        let case = &golden()[0];
+        let signer = Signer::new(&case.aws());
+        for hours in [0, 1, 24, 25, 0] {
+            let now = case.now() + Duration::from_hours(hours);
+            let day = &amz_date(now)[..8];
+            let fresh = Signer::new(&case.aws()).signature("policy", day, now);
+            assert_eq!(signer.signature("policy", day, now), fresh, "after {hours} h");
         }
     }
 
@@ -225,10 +280,7 @@ mod tests {
             for (name, value) in form.fields.iter().filter(|(name, _)| name != "policy" && name != "x-amz-signature") {
                 assert!(conditions.contains(&json!({ name: value }).to_string()), "{name}");
             }
-            assert_eq!(
-                value("x-amz-signature"),
-                signature(&value("policy"), &case.secret_access_key, case.now(), &case.region)
-            );
+            assert_eq!(value("x-amz-signature"), case.signature(&value("policy")));
         }
     }
 

@@ -14,6 +14,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_perc
 
 use crate::Error;
 use crate::error::describe;
+use crate::https::never_connected;
 use crate::key::{ObjectKey, Sequencer, fingerprint};
 use crate::records::JobResult;
 
@@ -257,10 +258,7 @@ fn never_left<E>(error: &SdkError<E, HttpResponse>) -> bool
 where
     E: std::error::Error + 'static,
 {
-    let mut causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
-    let refused = |error: &std::io::Error| error.kind() == std::io::ErrorKind::ConnectionRefused;
-    matches!(error, SdkError::ConstructionFailure(_))
-        || causes.any(|cause| cause.downcast_ref::<std::io::Error>().is_some_and(refused))
+    matches!(error, SdkError::ConstructionFailure(_)) || never_connected(error)
 }
 
 #[cfg(test)]

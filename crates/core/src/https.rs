@@ -1,0 +1,113 @@
+//! The HTTPS client under every AWS client: HTTP/1.1, which is what these services speak, with Mozilla's certificate authorities built in.
+//!
+//! The SDK's own client brings HTTP/2 along and reads the system's authorities whenever a process starts: a tenth of the program, and half
+//! of the instructions of a cold start.
+
+use std::error::Error;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorFuture};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_types::body::SdkBody;
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::{self, Client, connect};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::{ClientConfig, RootCertStore};
+
+/// For the TCP connection; a TLS handshake that hangs ends with the attempt.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// What all clients share: one pool of connections.
+#[derive(Clone)]
+pub(crate) struct Https(Client<HttpsConnector<connect::HttpConnector>, SdkBody>);
+
+impl Https {
+    /// A client that trusts Mozilla's certificate authorities, or those of a PEM file alone.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or holds no certificate or one that is none.
+    pub(crate) fn new(authorities: Option<&str>) -> Result<Self, Box<dyn Error + Send + Sync>> {
+        let roots = match authorities {
+            Some(path) => read(path)?,
+            None => webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect(),
+        };
+        let tls = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let mut tcp = connect::HttpConnector::new();
+        tcp.enforce_http(false);
+        tcp.set_nodelay(true);
+        tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));
+        let connector =
+            HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().wrap_connector(tcp);
+        Ok(Self(Client::builder(TokioExecutor::new()).pool_timer(TokioTimer::new()).build(connector)))
+    }
+}
+
+fn read(path: &str) -> Result<RootCertStore, Box<dyn Error + Send + Sync>> {
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_file_iter(path)? {
+        roots.add(certificate?)?;
+    }
+    if roots.is_empty() { Err("it holds no certificate".into()) } else { Ok(roots) }
+}
+
+impl fmt::Debug for Https {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Https")
+    }
+}
+
+impl HttpConnector for Https {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let request = match request.try_into_http1x() {
+            Ok(request) => request,
+            Err(error) => return HttpConnectorFuture::ready(Err(ConnectorError::user(error.into()))),
+        };
+        let answer = self.0.request(request);
+        HttpConnectorFuture::new(async move {
+            let answer = answer.await.map_err(classified)?;
+            let answer = HttpResponse::try_from(answer.map(SdkBody::from_body_1_x));
+            answer.map_err(|error| ConnectorError::other(error.into(), None))
+        })
+    }
+}
+
+/// Whatever happens to a connection may pass; a request that cannot be written never will.
+fn classified(error: legacy::Error) -> ConnectorError {
+    let http = error.source().and_then(|source| source.downcast_ref::<hyper::Error>());
+    if http.is_some_and(hyper::Error::is_user) {
+        ConnectorError::user(error.into())
+    } else {
+        ConnectorError::io(error.into())
+    }
+}
+
+/// Whether this error of a client says that there was no connection, so that the request cannot have reached the service.
+pub(crate) fn never_connected(error: &(dyn Error + 'static)) -> bool {
+    let mut causes = std::iter::successors(Some(error), |&cause| cause.source());
+    causes.any(|cause| cause.downcast_ref::<legacy::Error>().is_some_and(legacy::Error::is_connect))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_of_authorities_that_cannot_be_used_is_an_error() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("authorities.pem");
+        let path = file.to_str().unwrap();
+        assert!(Https::new(Some(path)).is_err(), "there is no file");
+        for content in ["", "no certificate", "-----BEGIN CERTIFICATE-----\\nAAAA\\n-----END CERTIFICATE-----\\n"] {
+            std::fs::write(&file, content).unwrap();
+            assert!(Https::new(Some(path)).is_err(), "{content}");
+        }
+    }
+}
