@@ -186,7 +186,8 @@ impl System {
     pub async fn start(options: Options) -> Result<Self, StartError> {
         let lock = lock(&options.data_dir)?;
         let ports = Ports::bind(options.port).await?;
-        let database = Database::open(&options.data_dir.join("local.sqlite"))?;
+        let database =
+            Database::open(&options.data_dir.join("local.sqlite"), &[s3::SCHEMA, events::SCHEMA, transcoder::SCHEMA])?;
         let notify = Notify { bucket: MEDIA_BUCKET.to_owned(), region: REGION.to_owned() };
         let store = Store::open(&options.data_dir.join("objects"), database.clone(), notify)?;
         store.create_bucket(MEDIA_BUCKET)?;
