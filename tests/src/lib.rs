@@ -2,7 +2,9 @@
 
 pub mod faults;
 pub mod lambda;
+mod log;
 pub mod media;
 mod system;
 
+pub use log::Log;
 pub use system::{Form, TestSystem, eventually};

@@ -15,7 +15,7 @@ use tower::ServiceExt;
 use tracing_subscriber::EnvFilter;
 use video_core::aws::Aws;
 use video_core::config;
-use video_tests::eventually;
+use video_tests::{Log, eventually};
 
 const ARN: &str = "arn:aws:secretsmanager:us-east-1:000000000000:secret:admin-AbCdEf";
 
@@ -268,25 +268,4 @@ async fn a_wrong_name_a_wrong_password_and_both_get_the_same_bytes() {
     }
     assert_eq!(answers[0].0, StatusCode::UNAUTHORIZED);
     assert!(answers.iter().all(|answer| *answer == answers[0]), "{answers:?}");
-}
-
-/// What was logged.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Log {
-    fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
-    }
-}
-
-impl std::io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
 }

@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Stdio;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -22,7 +22,7 @@ use tracing_subscriber::EnvFilter;
 use video_core::aws::Aws;
 use video_core::config;
 use video_local::TranscoderKind;
-use video_tests::{TestSystem, eventually, media};
+use video_tests::{Log, TestSystem, eventually, media};
 
 const MAIL: &str = "canarymail7q3x9v+tag@privacy-canary.example";
 const PASSWORD: &str = "canarypass5k2w8z";
@@ -84,21 +84,6 @@ fn a_canary_is_found_however_it_is_spelled() {
 
 // ---- The log ----
 
-/// Everything that was logged in this process.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl std::io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
 /// Catches the log of the whole process from the first call on.
 fn log() -> &'static Log {
     static LOG: OnceLock<Log> = OnceLock::new();
@@ -116,16 +101,13 @@ fn levels(others: &str) -> String {
     format!("{others},video_api=trace,video_core=trace,video_events=trace,video_local=trace")
 }
 
-impl Log {
-    fn assert_clean(&self) {
-        let log = self.0.lock().unwrap();
-        let log = String::from_utf8_lossy(&log);
-        for who in ["video_", "aws_smithy_runtime::", "hyper_util::"] {
-            assert!(log.contains(who), "nothing was caught of {who}");
-        }
-        for line in log.lines() {
-            assert_clean("the log", line);
-        }
+fn assert_log_is_clean(log: &Log) {
+    let log = log.text();
+    for who in ["video_", "aws_smithy_runtime::", "hyper_util::"] {
+        assert!(log.contains(who), "nothing was caught of {who}");
+    }
+    for line in log.lines() {
+        assert_clean("the log", line);
     }
 }
 
@@ -260,7 +242,7 @@ async fn nothing_shows_while_everything_works() {
         assert_system_is_clean(&system).await;
         system.stop().await;
     }
-    log.assert_clean();
+    assert_log_is_clean(log);
 }
 
 /// A transcoder that is there and takes no job: 400 where `refuses`, else it is away.
@@ -298,7 +280,7 @@ async fn nothing_shows_while_the_transcoder_refuses_or_is_away() {
         assert_system_is_clean(&system).await;
         system.stop().await;
     }
-    log.assert_clean();
+    assert_log_is_clean(log);
 }
 
 /// Makes the record old enough for the sweep.
@@ -356,7 +338,7 @@ async fn nothing_shows_while_dynamodb_or_s3_is_away() {
         assert!(outcome.is_err() || away.ends_with("S3"));
     }
     assert_system_is_clean(&system).await;
-    log.assert_clean();
+    assert_log_is_clean(log);
 }
 
 #[tokio::test]
@@ -397,7 +379,7 @@ async fn nothing_of_a_poison_event_shows() {
     {
         system.invoke(event).await.unwrap();
     }
-    log.assert_clean();
+    assert_log_is_clean(log);
 }
 
 #[tokio::test]

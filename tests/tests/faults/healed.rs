@@ -8,7 +8,8 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::json;
 use tokio::sync::Notify;
 use video_core::records::Status;
-use video_tests::faults::{Call, Fate, Network};
+use video_tests::Log;
+use video_tests::faults::{Answer, Call, Fate, Network};
 
 use super::{
     BOTH, Functions, LONG_LEASE, SHORT_LEASE, State, TestSystem, TranscoderKind, Upload, Video, delivered, job_event,
@@ -66,6 +67,26 @@ async fn the_sweep_heals_many_that_lost_their_events() {
     for kind in BOTH {
         heal(kind, 150).await;
     }
+}
+
+#[tokio::test]
+async fn a_sweep_counts_what_it_could_not_look_for() {
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+    let _capturing = tracing::subscriber::set_default(subscriber);
+
+    let kind = TranscoderKind::MediaConvert;
+    let system = system_that_counts(kind).await;
+    let functions = Functions::of(&system, kind).await;
+    let network =
+        Network::to(&system, |call: &Call| match call.body["ExpressionAttributeValues"][":shard"]["S"].as_str() {
+            Some("3" | "c") => Fate::Answer(Answer::error(400, "AccessDeniedException")),
+            _ => Fate::Pass,
+        })
+        .await;
+    video_events::handle(&network.function(&functions, SHORT_LEASE), sweep()).await.unwrap();
+    assert!(log.text().contains("the sweep is done sweep.found=0 sweep.failed=2"), "{}", log.text());
 }
 
 /// A third of the uploads lost the job's result; a third died before the job, a third after it, and their event never came again.
