@@ -19,6 +19,8 @@ use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::Variables;
+
 /// Longer than anything that a test awaits.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -47,7 +49,7 @@ struct RuntimeApi {
 
 impl Function {
     /// Starts the release binary `name` with these variables and no others.
-    pub async fn start(name: &str, variables: &[(String, String)]) -> Self {
+    pub async fn start(name: &str, variables: &Variables) -> Self {
         let binary = release_binary(name).await;
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
@@ -86,7 +88,7 @@ impl Function {
 }
 
 /// What a function prints and how it ends when it cannot start.
-pub async fn failed_start(name: &str, variables: &[(String, String)]) -> String {
+pub async fn failed_start(name: &str, variables: &Variables) -> String {
     let binary = release_binary(name).await;
     let output = command(&binary, variables).output();
     let output = tokio::time::timeout(PATIENCE, output).await.expect("an end in time").unwrap();
@@ -94,14 +96,14 @@ pub async fn failed_start(name: &str, variables: &[(String, String)]) -> String 
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
-fn command(binary: &PathBuf, variables: &[(String, String)]) -> Command {
+fn command(binary: &PathBuf, variables: &Variables) -> Command {
     let mut command = Command::new(binary);
     command
         .env_clear()
         .env("AWS_LAMBDA_FUNCTION_NAME", "test")
         .env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
         .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128")
-        .envs(variables.iter().cloned())
+        .envs(variables.iter())
         .stdin(Stdio::null())
         .kill_on_drop(true);
     command

@@ -5,6 +5,8 @@ pub mod lambda;
 mod log;
 pub mod media;
 mod system;
+mod variables;
 
 pub use log::Log;
 pub use system::{Form, TestSystem, eventually};
+pub use variables::Variables;

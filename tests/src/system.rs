@@ -14,6 +14,8 @@ use tempfile::TempDir;
 use video_core::records::Table;
 use video_local::{Description, Options, System};
 
+use crate::Variables;
+
 /// Long enough for a machine that does other things too.
 const PATIENCE: Duration = Duration::from_secs(120);
 const POLL: Duration = Duration::from_millis(50);
@@ -146,6 +148,11 @@ impl TestSystem {
     /// The table of records, as the functions use it.
     pub fn table(&self) -> Table {
         Table::new(&self.sdk_config(&self.at.dynamodb), self.at.table)
+    }
+
+    /// What a deployment on this system gives its functions.
+    pub fn variables(&self) -> Variables {
+        Variables::of(&serde_json::to_value(&self.at).unwrap())
     }
 
     /// The settings of an SDK client for one of the system's endpoints.

@@ -19,10 +19,8 @@ use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 use tracing_subscriber::EnvFilter;
-use video_core::aws::Aws;
-use video_core::config;
 use video_local::TranscoderKind;
-use video_tests::{Log, TestSystem, eventually, media};
+use video_tests::{Log, TestSystem, Variables, eventually, media};
 
 const MAIL: &str = "canarymail7q3x9v+tag@privacy-canary.example";
 const PASSWORD: &str = "canarypass5k2w8z";
@@ -248,7 +246,7 @@ async fn nothing_shows_while_everything_works() {
 /// A transcoder that is there and takes no job: 400 where `refuses`, else it is away.
 async fn transcoder(refuses: bool) -> String {
     if !refuses {
-        return "http://127.0.0.1:9".to_owned();
+        return Variables::NOWHERE.to_owned();
     }
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
@@ -302,23 +300,9 @@ async fn nothing_shows_while_dynamodb_or_s3_is_away() {
     let key = system.upload(FORM, b"no video".to_vec()).await;
     assert_eq!(system.settled(&key).await["status"], "failed");
     for away in ["AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL_S3"] {
-        let lookup = |name: &str| match name {
-            _ if name == away || name == "AWS_ENDPOINT_URL" => Some("http://127.0.0.1:9".to_owned()),
-            "AWS_ENDPOINT_URL_DYNAMODB" => Some(system.at.dynamodb.clone()),
-            "AWS_ENDPOINT_URL_S3" => Some(system.at.s3.clone()),
-            "AWS_REGION" => Some(system.at.region.to_owned()),
-            "AWS_ACCESS_KEY_ID" => Some(system.at.access_key_id.to_owned()),
-            "AWS_SECRET_ACCESS_KEY" => Some(system.at.secret_access_key.to_owned()),
-            "RESPONSES_TABLE_NAME" => Some(system.at.table.to_owned()),
-            "MEDIA_BUCKET_NAME" => Some(system.at.media_bucket.to_owned()),
-            "OUTPUT_BUCKET_NAME" => Some(system.at.output_bucket.to_owned()),
-            "MEDIACONVERT_ROLE_ARN" => Some("arn:aws:iam::000000000000:role/mediaconvert".to_owned()),
-            "ADMIN_USERNAME" => Some("admin".to_owned()),
-            "ADMIN_PASSWORD" => Some(PASSWORD.to_owned()),
-            _ => None,
-        };
-        let aws = Aws::read(&lookup).unwrap();
-        let api = video_api::router(video_api::State::new(config::Api::read(&lookup).unwrap(), aws.clone()).unwrap());
+        let variables = system.variables().with("AWS_ENDPOINT_URL_MEDIACONVERT", Variables::NOWHERE);
+        let variables = variables.with(away, Variables::NOWHERE);
+        let api = variables.api();
         let admin = format!("Basic {}", BASE64_STANDARD.encode(format!("admin:{PASSWORD}")));
         let mut statuses = Vec::new();
         for (method, path) in [("GET", FORM), ("GET", LIST), ("POST", RETRY)] {
@@ -328,7 +312,7 @@ async fn nothing_shows_while_dynamodb_or_s3_is_away() {
         }
         assert_eq!(statuses, if away.ends_with("S3") { [200, 200, 503] } else { [503, 503, 503] });
 
-        let events = video_events::State::new(config::Events::read(&lookup).unwrap(), &aws);
+        let events = variables.events();
         let mut event: Value =
             serde_json::from_str(include_str!("../../crates/events/fixtures/s3_object_created.json")).unwrap();
         event["Records"][0]["s3"]["bucket"]["name"] = json!(system.at.media_bucket);

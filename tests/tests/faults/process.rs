@@ -10,9 +10,9 @@ use reqwest::multipart::{Form, Part};
 use serde_json::Value;
 use tokio::process::{Child, Command};
 use video_local::TranscoderKind;
-use video_tests::eventually;
 use video_tests::faults::Functions;
 use video_tests::media::{self, Facts};
+use video_tests::{Variables, eventually};
 
 use super::{LEASE_OF_SECONDS, seeded};
 
@@ -193,7 +193,7 @@ impl Client {
 
     /// Waits until every accepted upload is ready or failed, redriving dead letters as an operator does; answers how many those were.
     async fn all_ended(&self, at: &Value, kind: TranscoderKind, dir: &Path, accepted: &BTreeSet<String>) -> usize {
-        let functions = Functions::at(at.clone(), kind).await;
+        let functions = Functions::with(Variables::of(at), kind).await;
         let function = functions.direct(LEASE_OF_SECONDS);
         let mut redriven = HashSet::new();
         eventually("everything that was accepted ends", async || {
