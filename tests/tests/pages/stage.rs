@@ -57,10 +57,8 @@ async fn both_pages_work_behind_the_path_of_a_stage() {
 
     for end in ["", "/"] {
         browser.open(&format!("{stage}/upload{end}?project=Alba&mail=ana@example.com")).await;
-        browser.attach("#file", &world.file("a.webm", &media::small_webm())).await;
-        world.upload_shows("preview").await;
-        browser.click("#send").await;
-        world.upload_shows("done").await;
+        world.choose("a.webm", &media::small_webm()).await;
+        world.send_until("done").await;
         browser.open(&format!("{stage}/admin{end}")).await;
         world.sign_in("admin", "local").await;
         browser.until("rows.children.length === 1").await;
