@@ -15,7 +15,6 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
-use video_core::transcoder::{ELASTIC_TRANSCODER, MEDIA_CONVERT};
 use video_local::TranscoderKind;
 
 use crate::{TestSystem, Variables};
@@ -161,8 +160,9 @@ impl Drop for Network {
 
 /// Starts events functions that work on a system, as Lambda would start a sandbox.
 pub struct Functions {
+    /// Who gets their jobs.
+    pub kind: TranscoderKind,
     variables: Variables,
-    kind: TranscoderKind,
     pipeline: String,
 }
 
@@ -177,17 +177,9 @@ impl Functions {
         let mut functions = Self { variables, kind, pipeline: String::new() };
         let pipelines = functions.elastic_transcoder().list_pipelines().send().await.unwrap();
         pipelines.pipelines()[0].id().unwrap().clone_into(&mut functions.pipeline);
-        let named = functions.variables.clone().with("TRANSCODER", functions.transcoder());
+        let named = functions.variables.clone().with("TRANSCODER", kind.name());
         functions.variables = named.with("PIPELINE_NAME", functions.pipeline.clone());
         functions
-    }
-
-    /// The transcoder's name as the records spell it.
-    pub fn transcoder(&self) -> &'static str {
-        match self.kind {
-            TranscoderKind::ElasticTranscoder => ELASTIC_TRANSCODER,
-            TranscoderKind::MediaConvert => MEDIA_CONVERT,
-        }
     }
 
     /// A function with nothing between it and AWS, with a lease of so many seconds.

@@ -4,6 +4,7 @@ pub mod faults;
 pub mod lambda;
 mod log;
 pub mod media;
+pub mod program;
 mod system;
 mod variables;
 

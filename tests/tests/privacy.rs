@@ -6,7 +6,6 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::process::Stdio;
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -20,6 +19,7 @@ use serde_json::{Value, json};
 use tower::ServiceExt;
 use tracing_subscriber::EnvFilter;
 use video_local::TranscoderKind;
+use video_tests::program::{LocalSystem, Profile, program};
 use video_tests::{Log, TestSystem, Variables, eventually, media};
 
 const MAIL: &str = "canarymail7q3x9v+tag@privacy-canary.example";
@@ -376,22 +376,12 @@ async fn nothing_shows_in_debug_output() {
 async fn the_program_keeps_quiet_too() {
     let dir = tempfile::tempdir().unwrap();
     let log = dir.path().join("stderr");
-    let ready = dir.path().join("ready.json");
-    let mut program = tokio::process::Command::new(program().await);
-    program
-        .args(["--port", "0", "--data-dir"])
-        .arg(dir.path().join("data"))
-        .arg("--ready-file")
-        .arg(&ready)
-        .env("RUST_LOG", levels("info"))
-        .env("ADMIN_PASSWORD", PASSWORD)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(std::fs::File::create(&log).unwrap())
-        .kill_on_drop(true);
-    let mut program = program.spawn().unwrap();
-    let ready: Value =
-        eventually("it is ready", async || serde_json::from_slice(&std::fs::read(&ready).ok()?).ok()).await;
+    let program = program("video-local", Profile::Debug).await;
+    let mut running = LocalSystem::start(&program, dir.path(), |command| {
+        command.env("RUST_LOG", levels("info")).env("ADMIN_PASSWORD", PASSWORD);
+        command.stderr(std::fs::File::create(&log).unwrap());
+    });
+    let ready = running.ready().await;
     let api = ready["api"].as_str().unwrap();
     let http = reqwest::Client::new();
     let form: Value = http.get(format!("{api}{FORM}")).send().await.unwrap().json().await.unwrap();
@@ -413,19 +403,9 @@ async fn the_program_keeps_quiet_too() {
     assert_eq!(wrong.status(), StatusCode::UNAUTHORIZED);
     let retry = http.post(format!("{api}{RETRY}")).basic_auth("admin", Some(PASSWORD)).send().await.unwrap();
     assert_eq!(retry.status(), StatusCode::ACCEPTED);
-    program.kill().await.unwrap();
+    running.kill().await;
     let log = std::fs::read(log).unwrap();
     assert!(String::from_utf8_lossy(&log).contains("a video is tried again"));
     assert_clean("stderr", log);
     assert_files_are_clean(&dir.path().join("data"));
-}
-
-/// `video-local`, built when it is not up to date.
-async fn program() -> std::path::PathBuf {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), Into::into);
-    let mut build = tokio::process::Command::new(env!("CARGO"));
-    let built = build.args(["build", "--quiet", "--package", "video-local"]).current_dir(root).status().await;
-    assert!(built.unwrap().success(), "video-local does not build");
-    target.join("debug").join("video-local")
 }

@@ -141,7 +141,7 @@ fn job_event(functions: &Functions, upload: &Upload, system: &TestSystem, job_id
         "key": upload.video.key.as_str(),
         "sequencer": upload.order().as_str(),
     });
-    if functions.transcoder() == video_core::transcoder::MEDIA_CONVERT {
+    if functions.kind == TranscoderKind::MediaConvert {
         let mut event: Value =
             serde_json::from_str(include_str!("../../../crates/events/fixtures/mediaconvert_complete.json")).unwrap();
         let detail = &mut event["detail"];

@@ -1,17 +1,17 @@
 //! The local system as a process that is killed at any moment: what was accepted ends, and nothing half is ever played.
 
 use std::collections::{BTreeSet, HashSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use reqwest::StatusCode;
 use reqwest::multipart::{Form, Part};
 use serde_json::Value;
-use tokio::process::{Child, Command};
 use video_local::TranscoderKind;
 use video_tests::faults::Functions;
 use video_tests::media::{self, Facts};
+use video_tests::program::{LocalSystem, Profile, program};
 use video_tests::{Variables, eventually};
 
 use super::{LEASE_OF_SECONDS, seeded};
@@ -35,12 +35,12 @@ const UPLOADS_AT_ONCE: usize = 2;
 async fn killing(kind: TranscoderKind, kills: usize) {
     let mut rng = seeded("killed process");
     let started = Instant::now();
-    let binary = local_system().await;
+    let program = program("video-local", Profile::Debug).await;
     let dir = tempfile::tempdir().unwrap();
     let client = Client::default();
     let file = media::small_webm();
     for kill in 0..kills {
-        let mut running = Running::start(&binary, dir.path(), kind);
+        let mut running = start(&program, dir.path(), kind);
         let life = Duration::from_millis(rng.u64(..LONGEST_LIFE));
         // One in five dies while it starts.
         let at = if rng.u8(..5) == 0 { None } else { Some(running.ready().await) };
@@ -52,10 +52,10 @@ async fn killing(kind: TranscoderKind, kills: usize) {
         } else {
             tokio::time::sleep(life / 10).await;
         }
-        running.0.kill().await.unwrap();
+        running.kill().await;
     }
 
-    let mut running = Running::start(&binary, dir.path(), kind);
+    let mut running = start(&program, dir.path(), kind);
     let at = running.ready().await;
     let accepted = client.accepted.lock().unwrap().clone();
     let redriven = client.all_ended(&at, kind, dir.path(), &accepted).await;
@@ -71,7 +71,7 @@ async fn killing(kind: TranscoderKind, kills: usize) {
             assert!(!video["error"].as_str().unwrap().is_empty(), "{video}");
         }
     }
-    running.0.kill().await.unwrap();
+    running.kill().await;
     println!(
         "killed process: {kind:?}: {kills} kills, {} uploads accepted: {ready} ready, {failed} failed with a reason, 0 lost; \
          {redriven} dead letters redriven; {} playbacks fetched, all whole; {:.1} s",
@@ -82,41 +82,10 @@ async fn killing(kind: TranscoderKind, kills: usize) {
     assert!(!accepted.is_empty());
 }
 
-/// Builds the program when it is not up to date.
-async fn local_system() -> PathBuf {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
-    let build =
-        Command::new(env!("CARGO")).args(["build", "--quiet", "--package", "video-local"]).current_dir(root).status();
-    assert!(build.await.unwrap().success(), "video-local does not build");
-    target.join("debug").join("video-local")
-}
-
-/// A running `video-local` that ends with the test.
-struct Running(Child, PathBuf);
-
-impl Running {
-    fn start(binary: &Path, dir: &Path, kind: TranscoderKind) -> Self {
-        let ready = dir.join("ready.json");
-        std::fs::remove_file(&ready).ok();
-        let transcoder = match kind {
-            TranscoderKind::ElasticTranscoder => "elastictranscoder",
-            TranscoderKind::MediaConvert => "mediaconvert",
-        };
-        let mut command = Command::new(binary);
-        command.args(["--port", "0", "--transcoder", transcoder, "--data-dir"]).arg(dir.join("data"));
-        command.arg("--ready-file").arg(&ready).env("RUST_LOG", "error").kill_on_drop(true);
-        command.stdin(std::process::Stdio::null()).stdout(std::process::Stdio::null());
-        Self(command.spawn().unwrap(), ready)
-    }
-
-    async fn ready(&mut self) -> Value {
-        eventually("the system starts", async || {
-            assert!(self.0.try_wait().unwrap().is_none(), "it does not start");
-            std::fs::read(&self.1).ok().map(|text| serde_json::from_slice(&text).unwrap())
-        })
-        .await
-    }
+fn start(program: &Path, dir: &Path, kind: TranscoderKind) -> LocalSystem {
+    LocalSystem::start(program, dir, |command| {
+        command.args(["--transcoder", kind.name()]).env("RUST_LOG", "error");
+    })
 }
 
 /// People who upload and an admin who watches; both live with a system that goes away at any moment.
