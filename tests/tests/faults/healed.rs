@@ -13,12 +13,12 @@ use video_tests::faults::{Answer, Call, Fate, Network};
 
 use super::{
     BOTH, Functions, LONG_LEASE, SHORT_LEASE, State, TestSystem, TranscoderKind, Upload, Video, delivered, job_event,
-    system_that_counts,
+    on_both, system_that_counts,
 };
 
 #[tokio::test]
 async fn events_that_come_again_after_the_end_change_nothing() {
-    for kind in BOTH {
+    on_both(async |kind| {
         let system = system_that_counts(kind).await;
         let functions = Functions::of(&system, kind).await;
         let function = functions.direct(LONG_LEASE);
@@ -47,7 +47,8 @@ async fn events_that_come_again_after_the_end_change_nothing() {
         let jobs = functions.jobs().await.len();
         println!("again: {kind:?}: {deliveries} deliveries after the end, 0 changes, {jobs} jobs for 4 uploads");
         assert_eq!(jobs, 4);
-    }
+    })
+    .await;
 }
 
 fn sweep() -> serde_json::Value {
@@ -56,9 +57,10 @@ fn sweep() -> serde_json::Value {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_sweep_heals_what_lost_its_events() {
-    for kind in BOTH {
+    on_both(async |kind| {
         heal(kind, 24).await;
-    }
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -14,33 +14,35 @@ use video_tests::media::{self, Facts};
 use video_tests::program::{LocalSystem, Profile, program};
 use video_tests::{Variables, eventually};
 
-use super::{LEASE_OF_SECONDS, seeded};
+use super::{BOTH, LEASE_OF_ONE_AT_A_TIME, on_both, seeded};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_killed_local_system_finishes_what_it_accepted() {
-    tokio::join!(killing(TranscoderKind::ElasticTranscoder, 3), killing(TranscoderKind::MediaConvert, 2));
+    let program = program("video-local", Profile::Debug).await;
+    on_both(async |kind| killing(&program, kind, 3).await).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "the long form, for `make torture`"]
 async fn a_local_system_killed_fifty_times_finishes_what_it_accepted() {
-    killing(TranscoderKind::ElasticTranscoder, 25).await;
-    killing(TranscoderKind::MediaConvert, 25).await;
+    let program = program("video-local", Profile::Debug).await;
+    for kind in BOTH {
+        killing(&program, kind, 25).await;
+    }
 }
 
 /// The longest that a system runs before it is killed; at times it has not even started then.
 const LONGEST_LIFE: u64 = 1500;
 const UPLOADS_AT_ONCE: usize = 2;
 
-async fn killing(kind: TranscoderKind, kills: usize) {
+async fn killing(program: &Path, kind: TranscoderKind, kills: usize) {
     let mut rng = seeded("killed process");
     let started = Instant::now();
-    let program = program("video-local", Profile::Debug).await;
     let dir = tempfile::tempdir().unwrap();
     let client = Client::default();
     let file = media::small_webm();
     for kill in 0..kills {
-        let mut running = start(&program, dir.path(), kind);
+        let mut running = start(program, dir.path(), kind);
         let life = Duration::from_millis(rng.u64(..LONGEST_LIFE));
         // One in five dies while it starts.
         let at = if rng.u8(..5) == 0 { None } else { Some(running.ready().await) };
@@ -55,7 +57,7 @@ async fn killing(kind: TranscoderKind, kills: usize) {
         running.kill().await;
     }
 
-    let mut running = start(&program, dir.path(), kind);
+    let mut running = start(program, dir.path(), kind);
     let at = running.ready().await;
     let accepted = client.accepted.lock().unwrap().clone();
     let redriven = client.all_ended(&at, kind, dir.path(), &accepted).await;
@@ -85,6 +87,7 @@ async fn killing(kind: TranscoderKind, kills: usize) {
 fn start(program: &Path, dir: &Path, kind: TranscoderKind) -> LocalSystem {
     LocalSystem::start(program, dir, |command| {
         command.args(["--transcoder", kind.name()]).env("RUST_LOG", "error");
+        command.env("UPLOAD_LEASE_SECONDS", LEASE_OF_ONE_AT_A_TIME.to_string());
     })
 }
 
@@ -163,7 +166,7 @@ impl Client {
     /// Waits until every accepted upload is ready or failed, redriving dead letters as an operator does; answers how many those were.
     async fn all_ended(&self, at: &Value, kind: TranscoderKind, dir: &Path, accepted: &BTreeSet<String>) -> usize {
         let functions = Functions::with(Variables::of(at), kind).await;
-        let function = functions.direct(LEASE_OF_SECONDS);
+        let function = functions.direct(LEASE_OF_ONE_AT_A_TIME);
         let mut redriven = HashSet::new();
         eventually("everything that was accepted ends", async || {
             let letters = std::fs::read_to_string(dir.join("data/dead-letter.jsonl")).unwrap_or_default();
