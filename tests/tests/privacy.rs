@@ -9,7 +9,6 @@ use std::path::Path;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use aws_sdk_dynamodb::types::AttributeValue;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
@@ -18,9 +17,10 @@ use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 use tracing_subscriber::EnvFilter;
+use video_core::records::RecordId;
 use video_local::TranscoderKind;
 use video_tests::program::{LocalSystem, Profile, program};
-use video_tests::{Log, TestSystem, Variables, eventually, media};
+use video_tests::{Log, TestSystem, Variables, eventually, media, sweep};
 
 const MAIL: &str = "canarymail7q3x9v+tag@privacy-canary.example";
 const PASSWORD: &str = "canarypass5k2w8z";
@@ -214,10 +214,6 @@ fn assert_files_are_clean(dir: &Path) {
     }
 }
 
-fn sweep() -> Value {
-    json!({ "source": "video-events", "detail-type": "Sweep" })
-}
-
 #[tokio::test]
 async fn nothing_shows_while_everything_works() {
     let log = log();
@@ -272,25 +268,13 @@ async fn nothing_shows_while_the_transcoder_refuses_or_is_away() {
             assert_eq!(system.settled(&key).await["status"], "failed");
         } else {
             eventually("the dead letter is written", async || system.dead_letters().pop()).await;
-            make_old(&system).await;
+            system.make_old(&RecordId { project_step: "p-0".to_owned(), mail: MAIL.to_owned() }).await;
             system.invoke(sweep()).await.unwrap();
         }
         assert_system_is_clean(&system).await;
         system.stop().await;
     }
     assert_log_is_clean(log);
-}
-
-/// Makes the record old enough for the sweep.
-async fn make_old(system: &TestSystem) {
-    let update = system.dynamodb().update_item().table_name(system.at.table);
-    let update = update.key("ProjectStep", AttributeValue::S("p-0".to_owned()));
-    let update = update.key("Mail", AttributeValue::S(MAIL.to_owned())).update_expression("SET uploadedAt = :old");
-    update
-        .expression_attribute_values(":old", AttributeValue::S("2026-01-01T00:00:00Z".to_owned()))
-        .send()
-        .await
-        .unwrap();
 }
 
 #[tokio::test]

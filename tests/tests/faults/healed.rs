@@ -4,12 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::json;
 use tokio::sync::Notify;
 use video_core::records::Status;
-use video_tests::Log;
 use video_tests::faults::{Answer, Call, Fate, Network};
+use video_tests::{Log, sweep};
 
 use super::{
     BOTH, Functions, LONG_LEASE, SHORT_LEASE, State, TestSystem, TranscoderKind, Upload, Video, delivered, job_event,
@@ -49,10 +48,6 @@ async fn events_that_come_again_after_the_end_change_nothing() {
         assert_eq!(jobs, 4);
     })
     .await;
-}
-
-fn sweep() -> serde_json::Value {
-    json!({ "source": "video-events", "detail-type": "Sweep" })
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -103,7 +98,7 @@ async fn heal(kind: TranscoderKind, count: usize) {
             0 => drop(delivered(&functions.direct(SHORT_LEASE), &upload.event(&system)).await),
             way => dies_at(&system, &functions, &upload, way + 2).await,
         }
-        long_ago(&system, &upload).await;
+        system.make_old(&upload.video.id).await;
         uploads.push(upload);
     }
     let throttled = Arc::new(AtomicUsize::new(0));
@@ -166,14 +161,4 @@ async fn dies_at(system: &TestSystem, functions: &Functions, upload: &Upload, n:
         done = video_events::handle(&function, upload.event(system)) => panic!("{done:?}"),
         () = arrived.notified() => {}
     }
-}
-
-/// Makes an upload old enough for the sweep.
-async fn long_ago(system: &TestSystem, upload: &Upload) {
-    let text = |text: &str| AttributeValue::S(text.to_owned());
-    let update = system.dynamodb().update_item().table_name(system.at.table);
-    let update =
-        update.key("ProjectStep", text(&upload.video.id.project_step)).key("Mail", text(&upload.video.id.mail));
-    let update = update.update_expression("SET uploadedAt = :old");
-    update.expression_attribute_values(":old", text("2026-01-01T00:00:00Z")).send().await.unwrap();
 }
