@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use aws_types::SdkConfig;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::http::{HeaderName, Method, Request, Response, StatusCode, header};
 use hyper::body::Incoming;
@@ -16,12 +15,9 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
-use video_core::aws::Aws;
-use video_core::config;
-use video_core::transcoder::{ELASTIC_TRANSCODER, MEDIA_CONVERT};
 use video_local::TranscoderKind;
 
-use crate::TestSystem;
+use crate::{TestSystem, Variables};
 
 const LARGEST_BODY: usize = 16 << 20;
 
@@ -152,13 +148,7 @@ impl Network {
 
     /// A function behind this network, freshly started, with a lease of so many seconds.
     pub fn function(&self, functions: &Functions, lease: u64) -> video_events::State {
-        let mut variables = functions.variables();
-        for (name, value) in &mut variables {
-            if name.starts_with("AWS_ENDPOINT_URL_") {
-                value.clone_from(&self.url);
-            }
-        }
-        functions.function(&variables, lease)
+        function(functions.variables.clone().with_aws_at(&self.url), lease)
     }
 }
 
@@ -170,72 +160,35 @@ impl Drop for Network {
 
 /// Starts events functions that work on a system, as Lambda would start a sandbox.
 pub struct Functions {
-    /// The system's description, as in its ready file.
-    at: Value,
-    kind: TranscoderKind,
+    /// Who gets their jobs.
+    pub kind: TranscoderKind,
+    variables: Variables,
     pipeline: String,
 }
 
 impl Functions {
     /// Functions that work on `system` and hand their jobs to `kind`.
     pub async fn of(system: &TestSystem, kind: TranscoderKind) -> Self {
-        Self::at(serde_json::to_value(&system.at).unwrap(), kind).await
+        Self::with(system.variables(), kind).await
     }
 
-    /// Functions that work on the system that this ready file describes.
-    pub async fn at(at: Value, kind: TranscoderKind) -> Self {
-        let mut functions = Self { at, kind, pipeline: String::new() };
+    /// Functions with these variables that hand their jobs to `kind`.
+    pub async fn with(variables: Variables, kind: TranscoderKind) -> Self {
+        let mut functions = Self { variables, kind, pipeline: String::new() };
         let pipelines = functions.elastic_transcoder().list_pipelines().send().await.unwrap();
         pipelines.pipelines()[0].id().unwrap().clone_into(&mut functions.pipeline);
+        let named = functions.variables.clone().with("TRANSCODER", kind.name());
+        functions.variables = named.with("PIPELINE_NAME", functions.pipeline.clone());
         functions
-    }
-
-    /// The transcoder's name as the records spell it.
-    pub fn transcoder(&self) -> &'static str {
-        match self.kind {
-            TranscoderKind::ElasticTranscoder => ELASTIC_TRANSCODER,
-            TranscoderKind::MediaConvert => MEDIA_CONVERT,
-        }
     }
 
     /// A function with nothing between it and AWS, with a lease of so many seconds.
     pub fn direct(&self, lease: u64) -> video_events::State {
-        self.function(&self.variables(), lease)
-    }
-
-    fn function(&self, variables: &HashMap<&'static str, String>, lease: u64) -> video_events::State {
-        let lookup = |name: &str| match name {
-            "TRANSCODER" => Some(self.transcoder().to_owned()),
-            "PIPELINE_NAME" => Some(self.pipeline.clone()),
-            "MEDIACONVERT_ROLE_ARN" => Some("arn:aws:iam::000000000000:role/mediaconvert".to_owned()),
-            "UPLOAD_LEASE_SECONDS" => Some(lease.to_string()),
-            name => variables.get(name).cloned(),
-        };
-        video_events::State::new(config::Events::read(&lookup).unwrap(), &Aws::read(&lookup).unwrap())
-    }
-
-    fn variables(&self) -> HashMap<&'static str, String> {
-        let variables = [
-            ("AWS_REGION", "region"),
-            ("AWS_ACCESS_KEY_ID", "access_key_id"),
-            ("AWS_SECRET_ACCESS_KEY", "secret_access_key"),
-            ("AWS_ENDPOINT_URL_DYNAMODB", "dynamodb"),
-            ("AWS_ENDPOINT_URL_ELASTIC_TRANSCODER", "transcoder"),
-            ("AWS_ENDPOINT_URL_MEDIACONVERT", "transcoder"),
-            ("RESPONSES_TABLE_NAME", "table"),
-            ("MEDIA_BUCKET_NAME", "media_bucket"),
-            ("OUTPUT_BUCKET_NAME", "output_bucket"),
-        ];
-        variables.map(|(name, field)| (name, self.at[field].as_str().unwrap().to_owned())).into()
-    }
-
-    fn sdk_config(&self) -> SdkConfig {
-        let variables = self.variables();
-        Aws::read(&|name| variables.get(name).cloned()).unwrap().sdk_config()
+        function(self.variables.clone(), lease)
     }
 
     fn elastic_transcoder(&self) -> aws_sdk_elastictranscoder::Client {
-        aws_sdk_elastictranscoder::Client::new(&self.sdk_config())
+        aws_sdk_elastictranscoder::Client::new(&self.variables.aws().sdk_config())
     }
 
     /// Every job that the transcoder has: its token and its id.
@@ -256,7 +209,7 @@ impl Functions {
                 jobs
             }
             TranscoderKind::MediaConvert => {
-                let client = aws_sdk_mediaconvert::Client::new(&self.sdk_config());
+                let client = aws_sdk_mediaconvert::Client::new(&self.variables.aws().sdk_config());
                 let mut pages = client.list_jobs().into_paginator().items().send();
                 let mut jobs = Vec::new();
                 while let Some(item) = pages.next().await {
@@ -267,6 +220,10 @@ impl Functions {
             }
         }
     }
+}
+
+fn function(variables: Variables, lease: u64) -> video_events::State {
+    variables.with("UPLOAD_LEASE_SECONDS", lease.to_string()).events()
 }
 
 async fn accept(listener: TcpListener, path: Arc<Path>) {

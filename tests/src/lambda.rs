@@ -3,7 +3,6 @@
 //! See <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
@@ -18,6 +17,9 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
 use tokio::sync::{mpsc, oneshot};
+
+use crate::Variables;
+use crate::program::{Profile, program};
 
 /// Longer than anything that a test awaits.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -47,8 +49,8 @@ struct RuntimeApi {
 
 impl Function {
     /// Starts the release binary `name` with these variables and no others.
-    pub async fn start(name: &str, variables: &[(String, String)]) -> Self {
-        let binary = release_binary(name).await;
+    pub async fn start(name: &str, variables: &Variables) -> Self {
+        let binary = program(name, Profile::Release).await;
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let (invocations, waiting) = mpsc::channel(16);
@@ -86,38 +88,25 @@ impl Function {
 }
 
 /// What a function prints and how it ends when it cannot start.
-pub async fn failed_start(name: &str, variables: &[(String, String)]) -> String {
-    let binary = release_binary(name).await;
+pub async fn failed_start(name: &str, variables: &Variables) -> String {
+    let binary = program(name, Profile::Release).await;
     let output = command(&binary, variables).output();
     let output = tokio::time::timeout(PATIENCE, output).await.expect("an end in time").unwrap();
     assert!(!output.status.success(), "{name} started");
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
-fn command(binary: &PathBuf, variables: &[(String, String)]) -> Command {
+fn command(binary: &std::path::Path, variables: &Variables) -> Command {
     let mut command = Command::new(binary);
     command
         .env_clear()
         .env("AWS_LAMBDA_FUNCTION_NAME", "test")
         .env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
         .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128")
-        .envs(variables.iter().cloned())
+        .envs(variables.iter())
         .stdin(Stdio::null())
         .kill_on_drop(true);
     command
-}
-
-/// Builds the function when it is not up to date, so that a test never runs an old one.
-async fn release_binary(name: &str) -> PathBuf {
-    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
-    let build = Command::new(env!("CARGO"))
-        .args(["build", "--quiet", "--release", "--package", name])
-        .current_dir(root)
-        .status()
-        .await;
-    assert!(build.unwrap().success(), "{name} does not build");
-    target.join("release").join(name)
 }
 
 fn routes(api: RuntimeApi) -> Router {

@@ -2,7 +2,14 @@
 
 pub mod faults;
 pub mod lambda;
+mod log;
 pub mod media;
+pub mod program;
+mod sweep;
 mod system;
+mod variables;
 
+pub use log::Log;
+pub use sweep::sweep;
 pub use system::{Form, TestSystem, eventually};
+pub use variables::Variables;

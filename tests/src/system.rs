@@ -14,8 +14,10 @@ use tempfile::TempDir;
 use video_core::records::Table;
 use video_local::{Description, Options, System};
 
-/// Long enough for a machine that does other things too.
-const PATIENCE: Duration = Duration::from_secs(120);
+use crate::Variables;
+
+/// Long enough for a machine that does much else too: whoever waits goes on as soon as it may.
+const PATIENCE: Duration = Duration::from_mins(5);
 const POLL: Duration = Duration::from_millis(50);
 
 /// A running system that ends with the test.
@@ -146,6 +148,11 @@ impl TestSystem {
     /// The table of records, as the functions use it.
     pub fn table(&self) -> Table {
         Table::new(&self.sdk_config(&self.at.dynamodb), self.at.table)
+    }
+
+    /// What a deployment on this system gives its functions.
+    pub fn variables(&self) -> Variables {
+        Variables::of(&serde_json::to_value(&self.at).unwrap())
     }
 
     /// The settings of an SDK client for one of the system's endpoints.

@@ -13,9 +13,7 @@ use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 use tracing_subscriber::EnvFilter;
-use video_core::aws::Aws;
-use video_core::config;
-use video_tests::eventually;
+use video_tests::{Log, Variables, eventually};
 
 const ARN: &str = "arn:aws:secretsmanager:us-east-1:000000000000:secret:admin-AbCdEf";
 
@@ -64,16 +62,9 @@ impl SecretsManager {
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
         let routes = Router::new().route("/", post(answer)).with_state(self.clone());
         tokio::spawn(async move { axum::serve(listener, routes).await });
-        let lookup = |name: &str| match name {
-            "AWS_REGION" => Some("us-east-1".to_owned()),
-            "AWS_ENDPOINT_URL_SECRETS_MANAGER" => Some(endpoint.clone()),
-            "ADMIN_SECRET_ARN" => Some(ARN.to_owned()),
-            "RESPONSES_TABLE_NAME" | "MEDIA_BUCKET_NAME" | "OUTPUT_BUCKET_NAME" => Some("unused".to_owned()),
-            "AWS_ACCESS_KEY_ID" | "AWS_SECRET_ACCESS_KEY" => Some("local".to_owned()),
-            _ => None,
-        };
-        let config = config::Api::read(&lookup).unwrap();
-        Api(video_api::router(video_api::State::new(config, Aws::read(&lookup).unwrap()).unwrap()))
+        let variables = Variables::without_aws().without("ADMIN_USERNAME").without("ADMIN_PASSWORD");
+        let variables = variables.with("ADMIN_SECRET_ARN", ARN).with("AWS_ENDPOINT_URL_SECRETS_MANAGER", endpoint);
+        Api(variables.api())
     }
 }
 
@@ -268,25 +259,4 @@ async fn a_wrong_name_a_wrong_password_and_both_get_the_same_bytes() {
     }
     assert_eq!(answers[0].0, StatusCode::UNAUTHORIZED);
     assert!(answers.iter().all(|answer| *answer == answers[0]), "{answers:?}");
-}
-
-/// What was logged.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Log {
-    fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
-    }
-}
-
-impl std::io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
 }

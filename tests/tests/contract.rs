@@ -2,7 +2,7 @@
 
 use reqwest::{Method, Response, StatusCode};
 use serde_json::{Value, json};
-use video_tests::TestSystem;
+use video_tests::{TestSystem, Variables};
 
 async fn expect_error(response: Response, status: u16, code: &str, message: &str) {
     let url = response.url().clone();
@@ -292,10 +292,7 @@ async fn trailing_slashes_are_accepted_everywhere() {
 
 #[tokio::test]
 async fn while_dynamodb_is_away_nothing_is_promised() {
-    // Nothing listens on the discard port of the loopback.
-    let endpoint = ("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), "http://127.0.0.1:9".to_owned());
-    let router = api_with(&endpoint);
-    let (address, server) = serve(router).await;
+    let (address, server) = serve(Variables::without_aws().api()).await;
     let http = reqwest::Client::new();
     for path in ["/presignedurl/p/0?mail=canary@example.com", "/videos"] {
         let request = http.get(format!("http://{address}{path}")).basic_auth("admin", Some("local"));
@@ -304,25 +301,6 @@ async fn while_dynamodb_is_away_nothing_is_promised() {
         expect_error(response, 503, "ServiceUnavailableError", text).await;
     }
     server.abort();
-}
-
-fn api_with(changed: &(String, String)) -> axum::Router {
-    let variables = [
-        ("AWS_REGION", "us-east-1"),
-        ("AWS_ACCESS_KEY_ID", "local"),
-        ("AWS_SECRET_ACCESS_KEY", "local"),
-        ("RESPONSES_TABLE_NAME", "responses"),
-        ("MEDIA_BUCKET_NAME", "media"),
-        ("OUTPUT_BUCKET_NAME", "output"),
-        ("ADMIN_USERNAME", "admin"),
-        ("ADMIN_PASSWORD", "local"),
-    ];
-    let lookup = |name: &str| {
-        let default = variables.iter().find(|(own, _)| *own == name).map(|(_, value)| (*value).to_owned());
-        if changed.0 == name { Some(changed.1.clone()) } else { default }
-    };
-    let config = video_core::config::Api::read(&lookup).unwrap();
-    video_api::router(video_api::State::new(config, video_core::aws::Aws::read(&lookup).unwrap()).unwrap())
 }
 
 async fn serve(router: axum::Router) -> (std::net::SocketAddr, tokio::task::JoinHandle<std::io::Result<()>>) {

@@ -19,12 +19,10 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tower::ServiceExt;
-use video_core::aws::Aws;
-use video_core::config;
 use video_core::key::ObjectKey;
 use video_core::records::Table;
-use video_tests::TestSystem;
 use video_tests::lambda::{Function, Outcome};
+use video_tests::{TestSystem, Variables};
 
 const SHORT_REQUESTS: u32 = 5_000;
 const LONG_REQUESTS: u32 = 1_000_000;
@@ -68,9 +66,7 @@ fn a_hundred_thousand_mutated_payloads_are_handled_or_dropped() {
 #[tokio::test]
 async fn an_event_whose_host_is_none_fails_alone() {
     let system = TestSystem::start().await;
-    let variables = local_variables().map(|(name, value)| (name.to_owned(), value.to_owned()));
-    let endpoint = ("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), system.at.dynamodb.clone());
-    let mut api = Function::start("video-api", &[&variables[..], &[endpoint]].concat()).await;
+    let mut api = Function::start("video-api", &system.variables()).await;
     let good = gateway_event(0);
     let mut bad = good.clone();
     bad["headers"]["host"] = json!("no host");
@@ -84,38 +80,17 @@ async fn an_event_whose_host_is_none_fails_alone() {
 
 // ---- The systems under test ----
 
-fn local_variables() -> [(&'static str, &'static str); 9] {
-    [
-        ("AWS_REGION", "us-east-1"),
-        ("AWS_ACCESS_KEY_ID", "local"),
-        ("AWS_SECRET_ACCESS_KEY", "local"),
-        ("RESPONSES_TABLE_NAME", "responses"),
-        ("MEDIA_BUCKET_NAME", "media"),
-        ("OUTPUT_BUCKET_NAME", "output"),
-        ("ADMIN_USERNAME", "admin"),
-        ("ADMIN_PASSWORD", "local"),
-        ("MEDIACONVERT_ROLE_ARN", "arn:aws:iam::000000000000:role/mediaconvert"),
-    ]
-}
-
-/// A table in memory, and how to reach it. Nothing else of AWS is there: the discard port stands for it.
-async fn variables() -> impl Fn(&str) -> Option<String> {
+/// A deployment with a table in memory and a transcoder that takes any job. Nothing else of AWS is there.
+async fn variables() -> Variables {
     let dynamodb = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let transcoder = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let endpoints = [
-        ("AWS_ENDPOINT_URL", "http://127.0.0.1:9".to_owned()),
-        ("AWS_ENDPOINT_URL_DYNAMODB", format!("http://{}", dynamodb.local_addr().unwrap())),
-        ("AWS_ENDPOINT_URL_MEDIACONVERT", format!("http://{}", transcoder.local_addr().unwrap())),
-    ];
+    let variables = Variables::without_aws()
+        .with("AWS_ENDPOINT_URL_DYNAMODB", format!("http://{}", dynamodb.local_addr().unwrap()))
+        .with("AWS_ENDPOINT_URL_MEDIACONVERT", format!("http://{}", transcoder.local_addr().unwrap()));
     tokio::spawn(dynoxide::server::serve_on(dynamodb, dynoxide::Database::memory().unwrap()));
     tokio::spawn(async move { axum::serve(transcoder, Router::new().fallback(any_job)).await });
-    let lookup = move |name: &str| {
-        let endpoint = endpoints.iter().find(|(own, _)| *own == name).map(|(_, url)| url.clone());
-        let variables = local_variables();
-        endpoint.or_else(|| variables.iter().find(|(own, _)| *own == name).map(|(_, value)| (*value).to_owned()))
-    };
-    Table::new(&Aws::read(&lookup).unwrap().sdk_config(), "responses").create().await.unwrap();
-    lookup
+    Table::new(&variables.aws().sdk_config(), "responses").create().await.unwrap();
+    variables
 }
 
 /// MediaConvert as far as an upload needs it: every job is taken, none is known afterwards.
@@ -125,12 +100,6 @@ async fn any_job(method: Method) -> (StatusCode, [(&'static str, &'static str); 
         Method::POST => (StatusCode::CREATED, kind(""), r#"{"job":{"id":"1515368087458-qnoxtd"}}"#),
         _ => (StatusCode::NOT_FOUND, kind("NotFoundException"), r#"{"message":"no such job"}"#),
     }
-}
-
-async fn api() -> Router {
-    let lookup = variables().await;
-    let config = config::Api::read(&lookup).unwrap();
-    video_api::router(video_api::State::new(config, Aws::read(&lookup).unwrap()).unwrap())
 }
 
 fn runtime() -> Runtime {
@@ -162,7 +131,7 @@ struct Hostile {
 
 fn hostile_requests(cases: u32) {
     let runtime = runtime();
-    let api = runtime.block_on(api());
+    let api = runtime.block_on(variables()).api();
     let (forms, lists, errors) = (Cell::new(0), Cell::new(0), Cell::new(0));
     check(cases, &hostile(), |hostile| {
         let Some(request) = hostile.request() else {
@@ -618,7 +587,7 @@ fn mutated_gateway_events(cases: u32) {
         if converts { PANIC.set(Some(file)) } else { default(panic) }
     }));
     let runtime = runtime();
-    let api = runtime.block_on(api());
+    let api = runtime.block_on(variables()).api();
     let (answered, refused, panicked) = (Cell::new(0), Cell::new(0), Cell::new(0));
     check(cases, &(0usize..3, path(), prop::option::of(query()), mutations()), |(number, path, query, mutations)| {
         let event = mutate(at(gateway_event(number), &path, query.as_deref()), &mutations);
@@ -689,10 +658,7 @@ fn payload(number: usize) -> Value {
 
 fn mutated_payloads(cases: u32) {
     let runtime = runtime();
-    let state = runtime.block_on(async {
-        let lookup = variables().await;
-        video_events::State::new(config::Events::read(&lookup).unwrap(), &Aws::read(&lookup).unwrap())
-    });
+    let state = runtime.block_on(variables()).events();
     // A sweep is always the same and asks sixteen times.
     let number = prop_oneof![30 => 0usize..4, 1 => Just(4)];
     let known = (number, any::<bool>(), mutations(), mutations()).prop_map(|(number, enveloped, inner, outer)| {

@@ -4,28 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use video_tests::lambda::{Function, Outcome, failed_start};
-use video_tests::{TestSystem, media};
-
-/// The variables of a function that works on a local system.
-fn variables(system: &TestSystem) -> Vec<(String, String)> {
-    let at = &system.at;
-    let variables = [
-        ("AWS_REGION", at.region),
-        ("AWS_ACCESS_KEY_ID", at.access_key_id),
-        ("AWS_SECRET_ACCESS_KEY", at.secret_access_key),
-        ("AWS_ENDPOINT_URL_S3", &at.s3),
-        ("AWS_ENDPOINT_URL_DYNAMODB", &at.dynamodb),
-        ("AWS_ENDPOINT_URL_MEDIACONVERT", &at.transcoder),
-        ("RESPONSES_TABLE_NAME", at.table),
-        ("MEDIA_BUCKET_NAME", at.media_bucket),
-        ("OUTPUT_BUCKET_NAME", at.output_bucket),
-        ("MEDIACONVERT_ROLE_ARN", "arn:aws:iam::000000000000:role/mediaconvert"),
-        ("ADMIN_USERNAME", "admin"),
-        ("ADMIN_PASSWORD", "local"),
-        ("RUST_LOG", "info"),
-    ];
-    variables.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec()
-}
+use video_tests::{TestSystem, Variables, media};
 
 fn fixture(text: &str) -> Value {
     serde_json::from_str(text).unwrap()
@@ -70,7 +49,7 @@ fn answer(outcome: Outcome) -> (u64, Value, Value) {
 #[tokio::test]
 async fn the_api_answers_every_kind_of_gateway() {
     let system = TestSystem::start().await;
-    let mut api = Function::start("video-api", &variables(&system)).await;
+    let mut api = Function::start("video-api", &system.variables()).await;
     for event in [http_api(), rest_api(), function_url()] {
         let (status, headers, form) = answer(api.invoke(&event).await);
         assert_eq!(status, 200, "{form}");
@@ -87,7 +66,7 @@ async fn a_stage_is_no_part_of_the_path_but_of_the_link() {
     for step in 0..2 {
         system.form(&format!("/presignedurl/p/{step}?mail=a@b")).await;
     }
-    let mut api = Function::start("video-api", &variables(&system)).await;
+    let mut api = Function::start("video-api", &system.variables()).await;
     let mut v2 = at_path(signed_in(http_api()), "/prod/videos", "limit=1");
     v2["requestContext"]["stage"] = json!("prod");
     let (status, headers, videos) = answer(api.invoke(&v2).await);
@@ -108,7 +87,7 @@ async fn a_stage_is_no_part_of_the_path_but_of_the_link() {
 #[tokio::test]
 async fn a_rest_api_event_without_a_query_is_not_found() {
     let system = TestSystem::start().await;
-    let mut api = Function::start("video-api", &variables(&system)).await;
+    let mut api = Function::start("video-api", &system.variables()).await;
     let mut event = rest_api();
     event["queryStringParameters"] = Value::Null;
     event["multiValueQueryStringParameters"] = Value::Null;
@@ -119,7 +98,7 @@ async fn a_rest_api_event_without_a_query_is_not_found() {
 #[tokio::test]
 async fn the_api_survives_what_is_no_event() {
     let system = TestSystem::start().await;
-    let mut api = Function::start("video-api", &variables(&system)).await;
+    let mut api = Function::start("video-api", &system.variables()).await;
     for payload in ["not JSON", "[]", "{}", r#"{"version":"2.0"}"#, "\"text\""] {
         let outcome = api.invoke_text(payload.to_owned()).await;
         assert!(matches!(&outcome, Outcome::Error(kind, _) if !kind.is_empty()), "{payload}: {outcome:?}");
@@ -132,7 +111,7 @@ async fn the_api_survives_what_is_no_event() {
 #[tokio::test]
 async fn the_events_function_takes_an_upload_from_s3_to_a_result() {
     let system = quiet_system().await;
-    let mut events = Function::start("video-events", &variables(&system)).await;
+    let mut events = Function::start("video-events", &system.variables()).await;
     let key = system.upload("/presignedurl/p/0?mail=a@b", media::small_webm()).await;
     assert_eq!(events.invoke(&s3_event(&system, &key, "0A")).await, Outcome::Answer(Value::Null));
     let video = system.video(&key).await.unwrap();
@@ -153,7 +132,7 @@ async fn the_events_function_takes_an_upload_from_s3_to_a_result() {
 #[tokio::test]
 async fn the_events_function_survives_poison_and_does_the_good_records_beside_it() {
     let system = quiet_system().await;
-    let mut events = Function::start("video-events", &variables(&system)).await;
+    let mut events = Function::start("video-events", &system.variables()).await;
     let key = system.upload("/presignedurl/p/0?mail=a@b", media::small_webm()).await;
     for payload in ["null", "[]", "7", "{}", r#"{"Records":[{"eventSource":"aws:s3"}]}"#] {
         assert_eq!(events.invoke_text(payload.to_owned()).await, Outcome::Answer(Value::Null), "{payload}");
@@ -169,9 +148,7 @@ async fn the_events_function_survives_poison_and_does_the_good_records_beside_it
 #[tokio::test]
 async fn the_events_function_reports_what_must_come_again() {
     let system = quiet_system().await;
-    let mut variables = variables(&system);
-    // Nothing listens on the discard port of the loopback.
-    variables.push(("AWS_ENDPOINT_URL_MEDIACONVERT".to_owned(), "http://127.0.0.1:9".to_owned()));
+    let variables = system.variables().with("AWS_ENDPOINT_URL_MEDIACONVERT", Variables::NOWHERE);
     let mut events = Function::start("video-events", &variables).await;
     let key = system.upload("/presignedurl/p/0?mail=a@b", media::small_webm()).await;
     let outcome = events.invoke(&s3_event(&system, &key, "0A")).await;
@@ -185,15 +162,14 @@ async fn the_events_function_reports_what_must_come_again() {
 #[tokio::test]
 async fn a_killed_function_leaves_an_upload_that_the_next_one_takes_over() {
     let system = quiet_system().await;
-    let mut variables = variables(&system);
-    variables.push(("UPLOAD_LEASE_SECONDS".to_owned(), "1".to_owned()));
+    let variables = system.variables().with("UPLOAD_LEASE_SECONDS", "1");
     let key = system.upload("/presignedurl/p/0?mail=a@b", media::small_webm()).await;
     let event = s3_event(&system, &key, "0A");
 
     // A transcoder that takes connections and never answers holds the function where a crash costs most.
     let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let mut stuck = variables.clone();
-    stuck.push(("AWS_ENDPOINT_URL_MEDIACONVERT".to_owned(), format!("http://{}", silent.local_addr().unwrap())));
+    let endpoint = format!("http://{}", silent.local_addr().unwrap());
+    let stuck = variables.clone().with("AWS_ENDPOINT_URL_MEDIACONVERT", endpoint);
     let mut first = Function::start("video-events", &stuck).await;
     let claimed = video_tests::eventually("the upload is claimed", async || {
         system.video(&key).await.filter(|video| video["status"] == "uploaded")
@@ -223,14 +199,12 @@ async fn a_start_without_a_variable_says_which_one() {
         ("video-events", "MEDIACONVERT_ROLE_ARN"),
         ("video-events", "AWS_ACCESS_KEY_ID"),
     ] {
-        let mut variables = variables(&system);
-        variables.retain(|(name, _)| name != variable);
-        variables.push(("AWS_LAMBDA_RUNTIME_API".to_owned(), "127.0.0.1:9".to_owned()));
+        let variables = system.variables().without(variable).with("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9");
         let output = failed_start(name, &variables).await;
         assert!(output.contains(&format!("Failed to find required {variable} environment variable")), "{output}");
         assert_eq!(output.lines().count(), 1, "{output}");
     }
-    let outside = failed_start("video-api", &variables(&system)).await;
+    let outside = failed_start("video-api", &system.variables()).await;
     assert!(outside.contains("AWS_LAMBDA_RUNTIME_API"), "{outside}");
 }
 

@@ -6,11 +6,9 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::process::Stdio;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::OnceLock;
 use std::time::Duration;
 
-use aws_sdk_dynamodb::types::AttributeValue;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
@@ -19,10 +17,10 @@ use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 use tracing_subscriber::EnvFilter;
-use video_core::aws::Aws;
-use video_core::config;
+use video_core::records::RecordId;
 use video_local::TranscoderKind;
-use video_tests::{TestSystem, eventually, media};
+use video_tests::program::{LocalSystem, Profile, program};
+use video_tests::{Log, TestSystem, Variables, eventually, media, sweep};
 
 const MAIL: &str = "canarymail7q3x9v+tag@privacy-canary.example";
 const PASSWORD: &str = "canarypass5k2w8z";
@@ -84,21 +82,6 @@ fn a_canary_is_found_however_it_is_spelled() {
 
 // ---- The log ----
 
-/// Everything that was logged in this process.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl std::io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
 /// Catches the log of the whole process from the first call on.
 fn log() -> &'static Log {
     static LOG: OnceLock<Log> = OnceLock::new();
@@ -116,16 +99,13 @@ fn levels(others: &str) -> String {
     format!("{others},video_api=trace,video_core=trace,video_events=trace,video_local=trace")
 }
 
-impl Log {
-    fn assert_clean(&self) {
-        let log = self.0.lock().unwrap();
-        let log = String::from_utf8_lossy(&log);
-        for who in ["video_", "aws_smithy_runtime::", "hyper_util::"] {
-            assert!(log.contains(who), "nothing was caught of {who}");
-        }
-        for line in log.lines() {
-            assert_clean("the log", line);
-        }
+fn assert_log_is_clean(log: &Log) {
+    let log = log.text();
+    for who in ["video_", "aws_smithy_runtime::", "hyper_util::"] {
+        assert!(log.contains(who), "nothing was caught of {who}");
+    }
+    for line in log.lines() {
+        assert_clean("the log", line);
     }
 }
 
@@ -234,10 +214,6 @@ fn assert_files_are_clean(dir: &Path) {
     }
 }
 
-fn sweep() -> Value {
-    json!({ "source": "video-events", "detail-type": "Sweep" })
-}
-
 #[tokio::test]
 async fn nothing_shows_while_everything_works() {
     let log = log();
@@ -260,13 +236,13 @@ async fn nothing_shows_while_everything_works() {
         assert_system_is_clean(&system).await;
         system.stop().await;
     }
-    log.assert_clean();
+    assert_log_is_clean(log);
 }
 
 /// A transcoder that is there and takes no job: 400 where `refuses`, else it is away.
 async fn transcoder(refuses: bool) -> String {
     if !refuses {
-        return "http://127.0.0.1:9".to_owned();
+        return Variables::NOWHERE.to_owned();
     }
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
@@ -292,25 +268,13 @@ async fn nothing_shows_while_the_transcoder_refuses_or_is_away() {
             assert_eq!(system.settled(&key).await["status"], "failed");
         } else {
             eventually("the dead letter is written", async || system.dead_letters().pop()).await;
-            make_old(&system).await;
+            system.make_old(&RecordId { project_step: "p-0".to_owned(), mail: MAIL.to_owned() }).await;
             system.invoke(sweep()).await.unwrap();
         }
         assert_system_is_clean(&system).await;
         system.stop().await;
     }
-    log.assert_clean();
-}
-
-/// Makes the record old enough for the sweep.
-async fn make_old(system: &TestSystem) {
-    let update = system.dynamodb().update_item().table_name(system.at.table);
-    let update = update.key("ProjectStep", AttributeValue::S("p-0".to_owned()));
-    let update = update.key("Mail", AttributeValue::S(MAIL.to_owned())).update_expression("SET uploadedAt = :old");
-    update
-        .expression_attribute_values(":old", AttributeValue::S("2026-01-01T00:00:00Z".to_owned()))
-        .send()
-        .await
-        .unwrap();
+    assert_log_is_clean(log);
 }
 
 #[tokio::test]
@@ -320,23 +284,9 @@ async fn nothing_shows_while_dynamodb_or_s3_is_away() {
     let key = system.upload(FORM, b"no video".to_vec()).await;
     assert_eq!(system.settled(&key).await["status"], "failed");
     for away in ["AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL_S3"] {
-        let lookup = |name: &str| match name {
-            _ if name == away || name == "AWS_ENDPOINT_URL" => Some("http://127.0.0.1:9".to_owned()),
-            "AWS_ENDPOINT_URL_DYNAMODB" => Some(system.at.dynamodb.clone()),
-            "AWS_ENDPOINT_URL_S3" => Some(system.at.s3.clone()),
-            "AWS_REGION" => Some(system.at.region.to_owned()),
-            "AWS_ACCESS_KEY_ID" => Some(system.at.access_key_id.to_owned()),
-            "AWS_SECRET_ACCESS_KEY" => Some(system.at.secret_access_key.to_owned()),
-            "RESPONSES_TABLE_NAME" => Some(system.at.table.to_owned()),
-            "MEDIA_BUCKET_NAME" => Some(system.at.media_bucket.to_owned()),
-            "OUTPUT_BUCKET_NAME" => Some(system.at.output_bucket.to_owned()),
-            "MEDIACONVERT_ROLE_ARN" => Some("arn:aws:iam::000000000000:role/mediaconvert".to_owned()),
-            "ADMIN_USERNAME" => Some("admin".to_owned()),
-            "ADMIN_PASSWORD" => Some(PASSWORD.to_owned()),
-            _ => None,
-        };
-        let aws = Aws::read(&lookup).unwrap();
-        let api = video_api::router(video_api::State::new(config::Api::read(&lookup).unwrap(), aws.clone()).unwrap());
+        let variables = system.variables().with("AWS_ENDPOINT_URL_MEDIACONVERT", Variables::NOWHERE);
+        let variables = variables.with(away, Variables::NOWHERE);
+        let api = variables.api();
         let admin = format!("Basic {}", BASE64_STANDARD.encode(format!("admin:{PASSWORD}")));
         let mut statuses = Vec::new();
         for (method, path) in [("GET", FORM), ("GET", LIST), ("POST", RETRY)] {
@@ -346,7 +296,7 @@ async fn nothing_shows_while_dynamodb_or_s3_is_away() {
         }
         assert_eq!(statuses, if away.ends_with("S3") { [200, 200, 503] } else { [503, 503, 503] });
 
-        let events = video_events::State::new(config::Events::read(&lookup).unwrap(), &aws);
+        let events = variables.events();
         let mut event: Value =
             serde_json::from_str(include_str!("../../crates/events/fixtures/s3_object_created.json")).unwrap();
         event["Records"][0]["s3"]["bucket"]["name"] = json!(system.at.media_bucket);
@@ -356,7 +306,7 @@ async fn nothing_shows_while_dynamodb_or_s3_is_away() {
         assert!(outcome.is_err() || away.ends_with("S3"));
     }
     assert_system_is_clean(&system).await;
-    log.assert_clean();
+    assert_log_is_clean(log);
 }
 
 #[tokio::test]
@@ -397,7 +347,7 @@ async fn nothing_of_a_poison_event_shows() {
     {
         system.invoke(event).await.unwrap();
     }
-    log.assert_clean();
+    assert_log_is_clean(log);
 }
 
 #[tokio::test]
@@ -410,22 +360,12 @@ async fn nothing_shows_in_debug_output() {
 async fn the_program_keeps_quiet_too() {
     let dir = tempfile::tempdir().unwrap();
     let log = dir.path().join("stderr");
-    let ready = dir.path().join("ready.json");
-    let mut program = tokio::process::Command::new(program().await);
-    program
-        .args(["--port", "0", "--data-dir"])
-        .arg(dir.path().join("data"))
-        .arg("--ready-file")
-        .arg(&ready)
-        .env("RUST_LOG", levels("info"))
-        .env("ADMIN_PASSWORD", PASSWORD)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(std::fs::File::create(&log).unwrap())
-        .kill_on_drop(true);
-    let mut program = program.spawn().unwrap();
-    let ready: Value =
-        eventually("it is ready", async || serde_json::from_slice(&std::fs::read(&ready).ok()?).ok()).await;
+    let program = program("video-local", Profile::Debug).await;
+    let mut running = LocalSystem::start(&program, dir.path(), |command| {
+        command.env("RUST_LOG", levels("info")).env("ADMIN_PASSWORD", PASSWORD);
+        command.stderr(std::fs::File::create(&log).unwrap());
+    });
+    let ready = running.ready().await;
     let api = ready["api"].as_str().unwrap();
     let http = reqwest::Client::new();
     let form: Value = http.get(format!("{api}{FORM}")).send().await.unwrap().json().await.unwrap();
@@ -447,19 +387,9 @@ async fn the_program_keeps_quiet_too() {
     assert_eq!(wrong.status(), StatusCode::UNAUTHORIZED);
     let retry = http.post(format!("{api}{RETRY}")).basic_auth("admin", Some(PASSWORD)).send().await.unwrap();
     assert_eq!(retry.status(), StatusCode::ACCEPTED);
-    program.kill().await.unwrap();
+    running.kill().await;
     let log = std::fs::read(log).unwrap();
     assert!(String::from_utf8_lossy(&log).contains("a video is tried again"));
     assert_clean("stderr", log);
     assert_files_are_clean(&dir.path().join("data"));
-}
-
-/// `video-local`, built when it is not up to date.
-async fn program() -> std::path::PathBuf {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), Into::into);
-    let mut build = tokio::process::Command::new(env!("CARGO"));
-    let built = build.args(["build", "--quiet", "--package", "video-local"]).current_dir(root).status().await;
-    assert!(built.unwrap().success(), "video-local does not build");
-    target.join("debug").join("video-local")
 }

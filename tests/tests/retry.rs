@@ -3,8 +3,9 @@
 use aws_sdk_dynamodb::types::AttributeValue;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
+use video_core::records::RecordId;
 use video_local::TranscoderKind;
-use video_tests::{TestSystem, eventually, media};
+use video_tests::{TestSystem, Variables, eventually, media, sweep};
 
 const BOTH: [TranscoderKind; 2] = [TranscoderKind::ElasticTranscoder, TranscoderKind::MediaConvert];
 
@@ -102,10 +103,6 @@ async fn a_retry_whose_upload_is_gone_says_so() {
     assert_eq!((status, &body["Message"]), (StatusCode::CONFLICT, &json!("the upload is no longer in the bucket")));
 }
 
-fn sweep() -> Value {
-    json!({ "source": "video-events", "detail-type": "Sweep" })
-}
-
 /// What S3 tells of an object, for a system that is not fed by itself.
 async fn s3_event(system: &TestSystem, key: &str) -> Value {
     let mut event: Value =
@@ -124,7 +121,7 @@ async fn the_sweep_finishes_what_every_event_and_retry_left_behind() {
         let system = TestSystem::start_with(|options| {
             options.transcoder = kind;
             options.deliver_events = false;
-            options.variables.extend(away.map(|name| (name.to_owned(), "http://127.0.0.1:9".to_owned())));
+            options.variables.extend(away.map(|name| (name.to_owned(), Variables::NOWHERE.to_owned())));
         });
         let system = system.await;
         let key = system.upload("/presignedurl/p/0?mail=a@b", media::small_webm()).await;
@@ -140,7 +137,7 @@ async fn the_sweep_finishes_what_every_event_and_retry_left_behind() {
         let system = system.await;
         system.invoke(sweep()).await.unwrap();
         assert_eq!(system.video(&key).await.unwrap()["status"], "uploaded", "a young upload is left alone");
-        change(&system, "SET uploadedAt = :old", &[(":old", text("2026-01-01T00:00:00Z"))]).await;
+        system.make_old(&RecordId { project_step: "p-0".to_owned(), mail: "a@b".to_owned() }).await;
         system.invoke(sweep()).await.unwrap();
         assert_eq!(system.video(&key).await.unwrap()["status"], "transcoding");
 

@@ -7,7 +7,9 @@ use serde::Deserialize;
 use serde_json::Value;
 use video_core::key::ObjectKey;
 use video_core::records::{JobEvent, JobResult};
-use video_core::transcoder::{ELASTIC_TRANSCODER, MEDIA_CONVERT, Metadata, Transcoder};
+use video_core::transcoder::{
+    ELASTIC_TRANSCODER, ElasticTranscoder, MEDIA_CONVERT, MediaConvert, Metadata, Transcoder, key_of_url,
+};
 
 use crate::{Error, State};
 
@@ -71,16 +73,16 @@ impl Notification {
                 let output = self.outputs.first().ok_or("it names no output")?;
                 Ok(JobResult::Ready { output: format!("{}{}", self.output_key_prefix, output.key) })
             }
-            "ERROR" => Ok(JobResult::Failed { reason: self.reason() }),
+            "ERROR" => Ok(self.failure()),
             _ => Err("its state is not known".to_owned()),
         }
     }
 
-    fn reason(&self) -> String {
+    fn failure(&self) -> JobResult {
         let output = self.outputs.first();
         let detail = output.and_then(|output| output.status_detail.as_deref()).or(self.message_details.as_deref());
         let code = self.error_code.as_ref().or_else(|| output.and_then(|output| output.error_code.as_ref()));
-        reason("Elastic Transcoder", code, detail)
+        JobResult::failed(ElasticTranscoder::SERVICE, code.and_then(text).as_deref(), detail)
     }
 }
 
@@ -128,32 +130,30 @@ impl Detail {
     fn result(&self) -> Result<JobResult, String> {
         match self.status.as_str() {
             "COMPLETE" => Ok(JobResult::Ready { output: self.output()? }),
-            "ERROR" => Ok(JobResult::Failed {
-                reason: reason("MediaConvert", self.error_code.as_ref(), self.error_message.as_deref()),
-            }),
-            "CANCELED" => Ok(JobResult::Failed { reason: "MediaConvert: the job was cancelled".to_owned() }),
+            "ERROR" => {
+                let code = self.error_code.as_ref().and_then(text);
+                Ok(JobResult::failed(MediaConvert::SERVICE, code.as_deref(), self.error_message.as_deref()))
+            }
+            "CANCELED" => Ok(JobResult::cancelled(MediaConvert::SERVICE)),
             // Progress in all its forms: PROGRESSING, STATUS_UPDATE, INPUT_INFORMATION, QUEUE_HOP, NEW_WARNING.
             _ => Ok(JobResult::Progressing),
         }
     }
 
-    /// The result's key: its path without scheme and bucket.
     fn output(&self) -> Result<String, String> {
         let outputs = self.output_group_details.iter().flat_map(|group| &group.output_details);
         let path = outputs.flat_map(|output| &output.output_file_paths).next().ok_or("it names no output")?;
-        let key = path.strip_prefix("s3://").and_then(|path| path.split_once('/')).map(|(_, key)| key);
-        key.filter(|key| !key.is_empty()).map(str::to_owned).ok_or_else(|| "its output is no s3:// path".to_owned())
+        key_of_url(path).map(str::to_owned).ok_or_else(|| "its output is no s3:// path".to_owned())
     }
 }
 
-/// One line for the admin: whose error, its number, its text.
-fn reason(service: &str, code: Option<&Value>, detail: Option<&str>) -> String {
-    let code = match code {
-        Some(Value::String(text)) => format!(" error {text}"),
-        Some(Value::Number(number)) => format!(" error {number}"),
-        _ => String::new(),
-    };
-    format!("{service}{code}: {}", detail.filter(|text| !text.is_empty()).unwrap_or("no reason was given"))
+/// An error code, which comes as text or as a number.
+fn text(code: &Value) -> Option<String> {
+    match code {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
 }
 
 /// Records a job's result. Jobs that are not ours, and results that come too late to matter, change nothing.

@@ -20,8 +20,12 @@ pub async fn sweep(state: &State) {
     let started = Instant::now();
     let (mut found, mut failed) = (0, 0);
     for shard in shards(SystemTime::now()) {
-        let open = state.table.open(shard, SystemTime::now() - OLD, MOST).await;
-        for id in open.inspect_err(|error| warn(error)).unwrap_or_default() {
+        let open = state.table.open(shard, SystemTime::now() - OLD, MOST).await.unwrap_or_else(|error| {
+            failed += 1;
+            tracing::warn!(error.message = %error, "open videos could not be looked for");
+            Vec::new()
+        });
+        for id in open {
             if started.elapsed() > LONGEST {
                 tracing::warn!(sweep.found = found, sweep.failed = failed, "the sweep ran out of time");
                 return;
@@ -30,7 +34,7 @@ pub async fn sweep(state: &State) {
             // On the heap: one future of everything that may happen to a video is deep.
             if let Err(error) = Box::pin(settle(state, &id)).await {
                 failed += 1;
-                warn(&error);
+                tracing::warn!(error.message = %error, "a video could not be settled");
             }
         }
     }
@@ -41,10 +45,6 @@ pub async fn sweep(state: &State) {
 fn shards(now: SystemTime) -> impl Iterator<Item = &'static str> {
     let minutes = usize::try_from(epoch_seconds(now) / 60).unwrap_or_default();
     SHARDS.into_iter().cycle().skip(minutes % SHARDS.len()).take(SHARDS.len())
-}
-
-fn warn(error: &dyn std::fmt::Display) {
-    tracing::warn!(error.message = %error, "a video could not be settled");
 }
 
 /// Takes one open record as far as it goes: to its job, or to its job's end.

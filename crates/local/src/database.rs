@@ -7,9 +7,6 @@ use std::time::Duration;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tokio::sync::watch;
 
-/// What each module keeps in the file; every statement is `IF NOT EXISTS`, so opening an old file is no special case.
-const SCHEMAS: [&str; 3] = [crate::s3::SCHEMA, crate::events::SCHEMA, crate::transcoder::SCHEMA];
-
 /// How long opening waits for a process that is just closing the same file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -28,17 +25,18 @@ struct Shared {
 }
 
 impl Database {
-    /// Opens or creates the file and every table in it.
+    /// Opens or creates the file, with what each module keeps in it: every statement of `schemas` is `IF NOT EXISTS`, so an old file is no
+    /// special case.
     ///
     /// # Errors
     /// When the file cannot be opened or written, or is not a database.
-    pub fn open(path: &Path) -> Result<Self, rusqlite::Error> {
+    pub fn open(path: &Path, schemas: &[&str]) -> Result<Self, rusqlite::Error> {
         let connection = Connection::open(path)?;
         connection.busy_timeout(BUSY_TIMEOUT)?;
         // In WAL mode NORMAL loses nothing when the process dies; only a power cut may take the last commits.
         connection
             .execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON;")?;
-        for schema in SCHEMAS {
+        for schema in schemas {
             connection.execute_batch(schema)?;
         }
         Ok(Self { shared: Arc::new(Shared { connection: Mutex::new(connection), commits: watch::Sender::new(()) }) })

@@ -17,7 +17,7 @@ use tokio::task::{self, JoinError, JoinSet};
 use crate::database::Database;
 
 /// The table of events that no invocation has yet handled; times are Unix milliseconds.
-pub(crate) const SCHEMA: &str = "
+pub const SCHEMA: &str = "
     CREATE TABLE IF NOT EXISTS events (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
         request_id TEXT NOT NULL,
@@ -313,7 +313,7 @@ mod tests {
 
     impl Running {
         fn start(dir: &Path, policy: Policy) -> Self {
-            let database = Database::open(&dir.join("local.sqlite")).unwrap();
+            let database = Database::open(&dir.join("local.sqlite"), &[SCHEMA]).unwrap();
             let (sender, seen) = mpsc::unbounded_channel();
             let (stop, stopped) = oneshot::channel::<()>();
             let failures = Arc::new(AtomicUsize::new(0));
@@ -510,7 +510,7 @@ mod tests {
     #[tokio::test]
     async fn no_more_run_at_once_than_the_policy_allows() {
         let dir = TempDir::new().unwrap();
-        let database = Database::open(&dir.path().join("local.sqlite")).unwrap();
+        let database = Database::open(&dir.path().join("local.sqlite"), &[SCHEMA]).unwrap();
         let gate = Arc::new(Notify::new());
         let (sender, mut started) = mpsc::unbounded_channel();
         let handler = {

@@ -11,8 +11,8 @@ use video_local::{Description, Options, System, TranscoderKind};
 
 /// The whole video intake on one machine: API, S3, DynamoDB, transcoders and the events function, on loopback only.
 ///
-/// The functions' variables MAX_UPLOAD_BYTES, UPLOAD_EXPIRES_SECONDS, UPLOAD_ACL, ALLOWED_ORIGIN, ADMIN_USERNAME and ADMIN_PASSWORD are
-/// taken from the environment when they are set; RUST_LOG chooses what is logged.
+/// The functions' variables MAX_UPLOAD_BYTES, UPLOAD_EXPIRES_SECONDS, UPLOAD_LEASE_SECONDS, UPLOAD_ACL, ALLOWED_ORIGIN, ADMIN_USERNAME
+/// and ADMIN_PASSWORD are taken from the environment when they are set; RUST_LOG chooses what is logged.
 #[derive(Parser)]
 #[command(version)]
 struct Arguments {
@@ -31,8 +31,15 @@ struct Arguments {
 }
 
 /// What a developer may change without an option of its own.
-const FROM_ENVIRONMENT: [&str; 6] =
-    ["MAX_UPLOAD_BYTES", "UPLOAD_EXPIRES_SECONDS", "UPLOAD_ACL", "ALLOWED_ORIGIN", "ADMIN_USERNAME", "ADMIN_PASSWORD"];
+const FROM_ENVIRONMENT: [&str; 7] = [
+    "MAX_UPLOAD_BYTES",
+    "UPLOAD_EXPIRES_SECONDS",
+    "UPLOAD_LEASE_SECONDS",
+    "UPLOAD_ACL",
+    "ALLOWED_ORIGIN",
+    "ADMIN_USERNAME",
+    "ADMIN_PASSWORD",
+];
 
 /// dynoxide warns of every condition that does not hold, and s3s calls every refused request an error: here both are part of the plan.
 const LOGGED: &str = "warn,dynoxide=error,s3s=off,video_api=info,video_events=info,video_local=info";

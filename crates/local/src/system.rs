@@ -53,6 +53,17 @@ pub enum TranscoderKind {
     MediaConvert,
 }
 
+impl TranscoderKind {
+    /// The name as `TRANSCODER` and the records spell it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::ElasticTranscoder => ELASTIC_TRANSCODER,
+            Self::MediaConvert => MEDIA_CONVERT,
+        }
+    }
+}
+
 /// How to start.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -186,7 +197,8 @@ impl System {
     pub async fn start(options: Options) -> Result<Self, StartError> {
         let lock = lock(&options.data_dir)?;
         let ports = Ports::bind(options.port).await?;
-        let database = Database::open(&options.data_dir.join("local.sqlite"))?;
+        let database =
+            Database::open(&options.data_dir.join("local.sqlite"), &[s3::SCHEMA, events::SCHEMA, transcoder::SCHEMA])?;
         let notify = Notify { bucket: MEDIA_BUCKET.to_owned(), region: REGION.to_owned() };
         let store = Store::open(&options.data_dir.join("objects"), database.clone(), notify)?;
         store.create_bucket(MEDIA_BUCKET)?;
@@ -348,10 +360,6 @@ fn variables(
     changed: &[(String, String)],
 ) -> Vec<(String, String)> {
     let endpoint = url(&ports.transcoder);
-    let transcoder = match transcoder {
-        TranscoderKind::ElasticTranscoder => ELASTIC_TRANSCODER,
-        TranscoderKind::MediaConvert => MEDIA_CONVERT,
-    };
     let role = format!("arn:aws:iam::{ACCOUNT}:role/mediaconvert");
     let defaults = [
         ("AWS_REGION", REGION),
@@ -364,7 +372,7 @@ fn variables(
         ("RESPONSES_TABLE_NAME", TABLE),
         ("MEDIA_BUCKET_NAME", MEDIA_BUCKET),
         ("OUTPUT_BUCKET_NAME", OUTPUT_BUCKET),
-        ("TRANSCODER", transcoder),
+        ("TRANSCODER", transcoder.name()),
         ("PIPELINE_NAME", pipeline),
         ("MEDIACONVERT_ROLE_ARN", &role),
         ("UPLOAD_LEASE_SECONDS", LEASE_SECONDS),

@@ -50,7 +50,7 @@ struct Server {
 
 impl Server {
     async fn start(dir: &Path) -> Self {
-        let database = Database::open(&dir.join("local.sqlite")).unwrap();
+        let database = Database::open(&dir.join("local.sqlite"), &[s3::SCHEMA, events::SCHEMA]).unwrap();
         let notify = Notify { bucket: MEDIA.to_owned(), region: REGION.to_owned() };
         let store = Store::open(&dir.join("objects"), database.clone(), notify).unwrap();
         store.create_bucket(MEDIA).unwrap();
@@ -979,7 +979,7 @@ async fn a_database_file_that_is_none_is_refused() {
     let dir = TempDir::new().unwrap();
     let file = dir.path().join("local.sqlite");
     std::fs::write(&file, "this is no database, however long it may be").unwrap();
-    assert!(Database::open(&file).is_err());
+    assert!(Database::open(&file, &[s3::SCHEMA]).is_err());
 }
 
 async fn eventually(holds: impl Fn() -> bool) {

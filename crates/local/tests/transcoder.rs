@@ -22,7 +22,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use video_local::database::Database;
-use video_local::s3::{Attributes, Cause, Notify, Store};
+use video_local::events;
+use video_local::s3::{self, Attributes, Cause, Notify, Store};
 use video_local::transcoder::{self, Ffmpeg, Settings, Transcoder};
 
 const REGION: &str = "eu-west-1";
@@ -64,7 +65,9 @@ impl Local {
     }
 
     async fn start_in(dir: TempDir, ffmpeg: Ffmpeg) -> Self {
-        let database = Database::open(&dir.path().join("local.sqlite")).unwrap();
+        let database =
+            Database::open(&dir.path().join("local.sqlite"), &[s3::SCHEMA, events::SCHEMA, transcoder::SCHEMA])
+                .unwrap();
         // Only the transcoders' own events are of interest here.
         let notify = Notify { bucket: "nobody-listens".to_owned(), region: REGION.to_owned() };
         let store = Store::open(&dir.path().join("objects"), database.clone(), notify).unwrap();

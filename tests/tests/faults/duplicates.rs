@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
 use video_core::key::Sequencer;
 
-use super::{BOTH, Functions, LONG_LEASE, Tally, TranscoderKind, Upload, Video, records, seeded, system_that_counts};
+use super::{
+    BOTH, Functions, LONG_LEASE, Tally, TranscoderKind, Upload, Video, on_both, records, seeded, system_that_counts,
+};
 
 const HANDLERS: usize = 8;
 const MOST_COPIES: usize = 20;
@@ -16,9 +18,10 @@ const MOST_UPLOADS_OF_A_KEY: usize = 5;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn duplicates_in_any_order_make_one_job_for_each_newest_upload() {
-    for kind in BOTH {
+    on_both(async |kind| {
         storm(kind, 250, 25).await;
-    }
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

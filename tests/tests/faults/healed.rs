@@ -4,20 +4,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::json;
 use tokio::sync::Notify;
 use video_core::records::Status;
-use video_tests::faults::{Call, Fate, Network};
+use video_tests::faults::{Answer, Call, Fate, Network};
+use video_tests::{Log, sweep};
 
 use super::{
     BOTH, Functions, LONG_LEASE, SHORT_LEASE, State, TestSystem, TranscoderKind, Upload, Video, delivered, job_event,
-    system_that_counts,
+    on_both, system_that_counts,
 };
 
 #[tokio::test]
 async fn events_that_come_again_after_the_end_change_nothing() {
-    for kind in BOTH {
+    on_both(async |kind| {
         let system = system_that_counts(kind).await;
         let functions = Functions::of(&system, kind).await;
         let function = functions.direct(LONG_LEASE);
@@ -46,18 +46,16 @@ async fn events_that_come_again_after_the_end_change_nothing() {
         let jobs = functions.jobs().await.len();
         println!("again: {kind:?}: {deliveries} deliveries after the end, 0 changes, {jobs} jobs for 4 uploads");
         assert_eq!(jobs, 4);
-    }
-}
-
-fn sweep() -> serde_json::Value {
-    json!({ "source": "video-events", "detail-type": "Sweep" })
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_sweep_heals_what_lost_its_events() {
-    for kind in BOTH {
+    on_both(async |kind| {
         heal(kind, 24).await;
-    }
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -66,6 +64,26 @@ async fn the_sweep_heals_many_that_lost_their_events() {
     for kind in BOTH {
         heal(kind, 150).await;
     }
+}
+
+#[tokio::test]
+async fn a_sweep_counts_what_it_could_not_look_for() {
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+    let _capturing = tracing::subscriber::set_default(subscriber);
+
+    let kind = TranscoderKind::MediaConvert;
+    let system = system_that_counts(kind).await;
+    let functions = Functions::of(&system, kind).await;
+    let network =
+        Network::to(&system, |call: &Call| match call.body["ExpressionAttributeValues"][":shard"]["S"].as_str() {
+            Some("3" | "c") => Fate::Answer(Answer::error(400, "AccessDeniedException")),
+            _ => Fate::Pass,
+        })
+        .await;
+    video_events::handle(&network.function(&functions, SHORT_LEASE), sweep()).await.unwrap();
+    assert!(log.text().contains("the sweep is done sweep.found=0 sweep.failed=2"), "{}", log.text());
 }
 
 /// A third of the uploads lost the job's result; a third died before the job, a third after it, and their event never came again.
@@ -80,7 +98,7 @@ async fn heal(kind: TranscoderKind, count: usize) {
             0 => drop(delivered(&functions.direct(SHORT_LEASE), &upload.event(&system)).await),
             way => dies_at(&system, &functions, &upload, way + 2).await,
         }
-        long_ago(&system, &upload).await;
+        system.make_old(&upload.video.id).await;
         uploads.push(upload);
     }
     let throttled = Arc::new(AtomicUsize::new(0));
@@ -143,14 +161,4 @@ async fn dies_at(system: &TestSystem, functions: &Functions, upload: &Upload, n:
         done = video_events::handle(&function, upload.event(system)) => panic!("{done:?}"),
         () = arrived.notified() => {}
     }
-}
-
-/// Makes an upload old enough for the sweep.
-async fn long_ago(system: &TestSystem, upload: &Upload) {
-    let text = |text: &str| AttributeValue::S(text.to_owned());
-    let update = system.dynamodb().update_item().table_name(system.at.table);
-    let update =
-        update.key("ProjectStep", text(&upload.video.id.project_step)).key("Mail", text(&upload.video.id.mail));
-    let update = update.update_expression("SET uploadedAt = :old");
-    update.expression_attribute_values(":old", text("2026-01-01T00:00:00Z")).send().await.unwrap();
 }

@@ -9,7 +9,8 @@ use video_core::records::{RecordId, Status};
 use video_tests::faults::{Answer, Call, Fate, Network};
 
 use super::{
-    BOTH, Functions, LONG_LEASE, State, Tally, TestSystem, Video, delivered, job_event, records, system_that_counts,
+    Functions, LONG_LEASE, State, Tally, TestSystem, Upload, Video, delivered, each, job_event, on_both, records,
+    system_that_counts,
 };
 
 /// A network on which `video-index` gives these items while `lagging`.
@@ -30,7 +31,7 @@ fn item(id: &RecordId, video: &Video) -> Value {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_index_that_lags_makes_no_second_record_and_loses_nothing() {
-    for kind in BOTH {
+    on_both(async |kind| {
         let system = system_that_counts(kind).await;
         let functions = Functions::of(&system, kind).await;
         let lagging = Arc::new(AtomicBool::new(true));
@@ -41,10 +42,11 @@ async fn an_index_that_lags_makes_no_second_record_and_loses_nothing() {
             uploads.push(Video::of("lag", person).requested(&system).await.upload("0A"));
         }
         uploads.extend((0..10).map(|number| Video::unasked("lag", number).upload("0A")));
-        for upload in &uploads {
+        each(uploads.iter().collect(), async |_, upload: &Upload| {
             let event = upload.event(&system);
             tokio::join!(delivered(&function, &event), delivered(&function, &event));
-        }
+        })
+        .await;
         let tally = Tally::of(&system, &functions, &uploads, &[]).await;
         let jobs = super::jobs_by_token(&functions).await;
         for (number, upload) in uploads.iter().enumerate() {
@@ -59,12 +61,13 @@ async fn an_index_that_lags_makes_no_second_record_and_loses_nothing() {
         tally.assert_perfect("index");
         assert_eq!(records(&system).await, uploads.len());
         assert_eq!(super::jobs_by_token(&functions).await.len(), uploads.len());
-    }
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn an_index_that_knows_only_a_record_nobody_asked_for_does_not_hide_the_one_somebody_did() {
-    for kind in BOTH {
+    on_both(async |kind| {
         let system = system_that_counts(kind).await;
         let functions = Functions::of(&system, kind).await;
         let video = Video::of("copied", 0);
@@ -81,12 +84,13 @@ async fn an_index_that_knows_only_a_record_nobody_asked_for_does_not_hide_the_on
         let tally = Tally::of(&system, &functions, std::slice::from_ref(&newer), &[]).await;
         println!("index: {kind:?}: hiding: {tally}");
         tally.assert_perfect("index");
-    }
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn an_index_that_still_holds_a_deleted_record_only_delays_its_upload() {
-    for kind in BOTH {
+    on_both(async |kind| {
         let system = system_that_counts(kind).await;
         let functions = Functions::of(&system, kind).await;
         let video = Video::of("deleted", 0).requested(&system).await;
@@ -111,5 +115,6 @@ async fn an_index_that_still_holds_a_deleted_record_only_delays_its_upload() {
         println!("index: {kind:?}: deleted: {} record, {} job", records(&system).await, jobs.len());
         assert_eq!((records(&system).await, record.status), (1, Some(Status::Transcoding)));
         assert_eq!(jobs[&upload.token(&system)].len(), 1);
-    }
+    })
+    .await;
 }

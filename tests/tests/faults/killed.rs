@@ -3,8 +3,6 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use futures_util::StreamExt as _;
-use futures_util::stream::FuturesUnordered;
 use serde_json::Value;
 use tokio::sync::Notify;
 use video_core::records::Status;
@@ -13,7 +11,7 @@ use video_tests::faults::{Answer, Call, Fate, Network, Reach};
 
 use super::{
     BOTH, Functions, LEASE_OF_SECONDS, LONG_LEASE, SHORT_LEASE, State, Tally, TestSystem, TranscoderKind, Upload,
-    Video, delivered, job_event, records, system_that_counts,
+    Video, delivered, each, job_event, on_both, records, system_that_counts,
 };
 
 /// How a handler dies at one of its calls.
@@ -42,7 +40,7 @@ type Kill = (usize, Way);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_handler_killed_at_any_call_loses_nothing_and_doubles_nothing() {
-    for kind in BOTH {
+    on_both(async |kind| {
         let system = system_that_counts(kind).await;
         let calls = calls_of_a_handler(&system, kind, Whose::Asked).await;
         assert_eq!(calls, 4, "find, claim, create the job, record it");
@@ -59,7 +57,8 @@ async fn a_handler_killed_at_any_call_loses_nothing_and_doubles_nothing() {
         assert_eq!(calls, 6, "find in the index, find in the partition, adopt, claim, create the job, record it");
         let once = (1..=calls).flat_map(|n| WAYS.map(|way| vec![(n, way)]));
         kills(&system, kind, Whose::Nobodys, once.collect()).await;
-    }
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -131,21 +130,6 @@ async fn kills(system: &TestSystem, kind: TranscoderKind, whose: Whose, cases: V
     assert_eq!(records(system).await, before + all);
 }
 
-/// Runs the cases, many at once, since most of their time is waiting for leases.
-async fn each<C, T>(cases: Vec<C>, run: impl AsyncFn(usize, C) -> T) -> Vec<T> {
-    const AT_ONCE: usize = 48;
-    let run = &run;
-    let mut waiting = cases.into_iter().enumerate();
-    let mut running: FuturesUnordered<_> =
-        waiting.by_ref().take(AT_ONCE).map(|(number, case)| run(number, case)).collect();
-    let mut done = Vec::new();
-    while let Some(result) = running.next().await {
-        done.push(result);
-        running.extend(waiting.next().map(|(number, case)| run(number, case)));
-    }
-    done
-}
-
 /// One invocation that dies; false when it had no such call and ended by itself.
 async fn dies(system: &TestSystem, functions: &Functions, event: &Value, (n, way): Kill) -> bool {
     let [now, go, done] = std::array::from_fn(|_| Arc::new(Notify::new()));
@@ -190,7 +174,7 @@ async fn lease_is_over(system: &TestSystem, upload: &Upload) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_handler_killed_over_a_result_loses_none() {
-    for kind in BOTH {
+    on_both(async |kind| {
         let system = system_that_counts(kind).await;
         let functions = Functions::of(&system, kind).await;
         let function = functions.direct(LONG_LEASE);
@@ -207,12 +191,13 @@ async fn a_handler_killed_over_a_result_loses_none() {
             assert_eq!(upload.video.record(&system).await.status, Some(Status::Ready), "{kill:?}");
         }
         println!("killed: {kind:?}: {all} results, {killed} handlers killed, all ready");
-    }
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn an_invocation_that_runs_out_of_time_says_so_and_its_event_comes_again() {
-    for kind in BOTH {
+    on_both(async |kind| {
         let system = system_that_counts(kind).await;
         let functions = Functions::of(&system, kind).await;
         let upload = Video::of("slow", 0).requested(&system).await.upload("0A");
@@ -228,7 +213,8 @@ async fn an_invocation_that_runs_out_of_time_says_so_and_its_event_comes_again()
         assert!(started.elapsed() < Duration::from_secs(2), "Lambda would have killed it");
         delivered(&functions.direct(SHORT_LEASE), &upload.event(&system)).await;
         Tally::of(&system, &functions, &[upload], &[]).await.assert_perfect("slow");
-    }
+    })
+    .await;
 }
 
 /// How long a request is late; shorter than [`LEASE_OF_SECONDS`], and long enough for others to act meanwhile.
@@ -256,9 +242,10 @@ const BREAKS: [Break; 6] =
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_network_that_breaks_at_any_call_loses_nothing_and_doubles_nothing() {
-    for kind in BOTH {
+    on_both(async |kind| {
         breaks(kind, 1).await;
-    }
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -15,6 +15,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
+use futures_util::StreamExt;
 use serde_json::{Value, json};
 use video_core::key::{Mail, MediaType, ObjectKey, Sequencer, project_step};
 use video_core::records::{Record, RecordId, Status, Table};
@@ -25,10 +26,25 @@ use video_tests::TestSystem;
 use video_tests::faults::Functions;
 
 const BOTH: [TranscoderKind; 2] = [TranscoderKind::ElasticTranscoder, TranscoderKind::MediaConvert];
+/// Runs a test on both transcoders at once, since most of its time is waiting.
+async fn on_both(test: impl AsyncFn(TranscoderKind)) {
+    futures_util::future::join_all(BOTH.map(|kind| test(kind))).await;
+}
+
+/// Runs the cases, many at once, since most of their time is waiting.
+async fn each<C, T>(cases: Vec<C>, run: impl AsyncFn(usize, C) -> T) -> Vec<T> {
+    const AT_ONCE: usize = 64;
+    let run = &run;
+    let cases = cases.into_iter().enumerate().map(|(number, case)| run(number, case));
+    futures_util::stream::iter(cases).buffer_unordered(AT_ONCE).collect().await
+}
+
 /// Longer than any test: a lease that never ends by itself.
 const LONG_LEASE: u64 = 900;
 /// A lease that no handler outlives here, where two work on one upload, and that still ends while a test waits.
 const LEASE_OF_SECONDS: u64 = 6;
+/// A lease where only one at a time works on an upload, shorter than the wait before it is tried again.
+const LEASE_OF_ONE_AT_A_TIME: u64 = 3;
 /// The shortest lease there is, so that it ends while a test waits.
 const SHORT_LEASE: u64 = 1;
 
@@ -141,7 +157,7 @@ fn job_event(functions: &Functions, upload: &Upload, system: &TestSystem, job_id
         "key": upload.video.key.as_str(),
         "sequencer": upload.order().as_str(),
     });
-    if functions.transcoder() == video_core::transcoder::MEDIA_CONVERT {
+    if functions.kind == TranscoderKind::MediaConvert {
         let mut event: Value =
             serde_json::from_str(include_str!("../../../crates/events/fixtures/mediaconvert_complete.json")).unwrap();
         let detail = &mut event["detail"];
@@ -252,7 +268,7 @@ async fn delivered(function: &video_events::State, event: &Value) -> usize {
         }
         unreachable!()
     };
-    tokio::time::timeout(Duration::from_secs(60), deliveries).await.expect("handled in the end")
+    tokio::time::timeout(Duration::from_mins(5), deliveries).await.expect("handled in the end")
 }
 
 /// How many records the table holds.

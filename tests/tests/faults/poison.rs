@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use video_events::Error;
 use video_tests::faults::{Answer, Call, Fate, Network};
 
-use super::{BOTH, Functions, LONG_LEASE, SHORT_LEASE, Tally, Video, delivered, system_that_counts};
+use super::{Functions, LONG_LEASE, SHORT_LEASE, Tally, Video, delivered, on_both, system_that_counts};
 
 fn poison() -> Vec<Value> {
     let long = "x".repeat(1 << 20);
@@ -34,7 +34,7 @@ fn poison() -> Vec<Value> {
 
 #[tokio::test]
 async fn poison_is_acknowledged_without_a_call_to_aws() {
-    for kind in BOTH {
+    on_both(async |kind| {
         let system = system_that_counts(kind).await;
         let functions = Functions::of(&system, kind).await;
         let network = Network::to(&system, |_| Fate::Pass).await;
@@ -47,12 +47,13 @@ async fn poison_is_acknowledged_without_a_call_to_aws() {
         }
         println!("poison: {kind:?}: {} events acknowledged, {} calls to AWS", events.len(), network.calls());
         assert_eq!(network.calls(), 0);
-    }
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn good_records_beside_poison_and_failures_are_done_and_the_rest_comes_again() {
-    for kind in BOTH {
+    on_both(async |kind| {
         let system = system_that_counts(kind).await;
         let functions = Functions::of(&system, kind).await;
         let mut uploads = Vec::new();
@@ -91,5 +92,6 @@ async fn good_records_beside_poison_and_failures_are_done_and_the_rest_comes_aga
             "poison: {kind:?}: 12 good records beside 11 bad, 4 failed at first: {tally}, {deliveries} redeliveries"
         );
         tally.assert_perfect("poison");
-    }
+    })
+    .await;
 }

@@ -1,46 +1,48 @@
 //! The local system as a process that is killed at any moment: what was accepted ends, and nothing half is ever played.
 
 use std::collections::{BTreeSet, HashSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use reqwest::StatusCode;
 use reqwest::multipart::{Form, Part};
 use serde_json::Value;
-use tokio::process::{Child, Command};
 use video_local::TranscoderKind;
-use video_tests::eventually;
 use video_tests::faults::Functions;
 use video_tests::media::{self, Facts};
+use video_tests::program::{LocalSystem, Profile, program};
+use video_tests::{Variables, eventually};
 
-use super::{LEASE_OF_SECONDS, seeded};
+use super::{BOTH, LEASE_OF_ONE_AT_A_TIME, on_both, seeded};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_killed_local_system_finishes_what_it_accepted() {
-    tokio::join!(killing(TranscoderKind::ElasticTranscoder, 3), killing(TranscoderKind::MediaConvert, 2));
+    let program = program("video-local", Profile::Debug).await;
+    on_both(async |kind| killing(&program, kind, 3).await).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "the long form, for `make torture`"]
 async fn a_local_system_killed_fifty_times_finishes_what_it_accepted() {
-    killing(TranscoderKind::ElasticTranscoder, 25).await;
-    killing(TranscoderKind::MediaConvert, 25).await;
+    let program = program("video-local", Profile::Debug).await;
+    for kind in BOTH {
+        killing(&program, kind, 25).await;
+    }
 }
 
 /// The longest that a system runs before it is killed; at times it has not even started then.
 const LONGEST_LIFE: u64 = 1500;
 const UPLOADS_AT_ONCE: usize = 2;
 
-async fn killing(kind: TranscoderKind, kills: usize) {
+async fn killing(program: &Path, kind: TranscoderKind, kills: usize) {
     let mut rng = seeded("killed process");
     let started = Instant::now();
-    let binary = local_system().await;
     let dir = tempfile::tempdir().unwrap();
     let client = Client::default();
     let file = media::small_webm();
     for kill in 0..kills {
-        let mut running = Running::start(&binary, dir.path(), kind);
+        let mut running = start(program, dir.path(), kind);
         let life = Duration::from_millis(rng.u64(..LONGEST_LIFE));
         // One in five dies while it starts.
         let at = if rng.u8(..5) == 0 { None } else { Some(running.ready().await) };
@@ -52,10 +54,10 @@ async fn killing(kind: TranscoderKind, kills: usize) {
         } else {
             tokio::time::sleep(life / 10).await;
         }
-        running.0.kill().await.unwrap();
+        running.kill().await;
     }
 
-    let mut running = Running::start(&binary, dir.path(), kind);
+    let mut running = start(program, dir.path(), kind);
     let at = running.ready().await;
     let accepted = client.accepted.lock().unwrap().clone();
     let redriven = client.all_ended(&at, kind, dir.path(), &accepted).await;
@@ -71,7 +73,7 @@ async fn killing(kind: TranscoderKind, kills: usize) {
             assert!(!video["error"].as_str().unwrap().is_empty(), "{video}");
         }
     }
-    running.0.kill().await.unwrap();
+    running.kill().await;
     println!(
         "killed process: {kind:?}: {kills} kills, {} uploads accepted: {ready} ready, {failed} failed with a reason, 0 lost; \
          {redriven} dead letters redriven; {} playbacks fetched, all whole; {:.1} s",
@@ -82,41 +84,11 @@ async fn killing(kind: TranscoderKind, kills: usize) {
     assert!(!accepted.is_empty());
 }
 
-/// Builds the program when it is not up to date.
-async fn local_system() -> PathBuf {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
-    let build =
-        Command::new(env!("CARGO")).args(["build", "--quiet", "--package", "video-local"]).current_dir(root).status();
-    assert!(build.await.unwrap().success(), "video-local does not build");
-    target.join("debug").join("video-local")
-}
-
-/// A running `video-local` that ends with the test.
-struct Running(Child, PathBuf);
-
-impl Running {
-    fn start(binary: &Path, dir: &Path, kind: TranscoderKind) -> Self {
-        let ready = dir.join("ready.json");
-        std::fs::remove_file(&ready).ok();
-        let transcoder = match kind {
-            TranscoderKind::ElasticTranscoder => "elastictranscoder",
-            TranscoderKind::MediaConvert => "mediaconvert",
-        };
-        let mut command = Command::new(binary);
-        command.args(["--port", "0", "--transcoder", transcoder, "--data-dir"]).arg(dir.join("data"));
-        command.arg("--ready-file").arg(&ready).env("RUST_LOG", "error").kill_on_drop(true);
-        command.stdin(std::process::Stdio::null()).stdout(std::process::Stdio::null());
-        Self(command.spawn().unwrap(), ready)
-    }
-
-    async fn ready(&mut self) -> Value {
-        eventually("the system starts", async || {
-            assert!(self.0.try_wait().unwrap().is_none(), "it does not start");
-            std::fs::read(&self.1).ok().map(|text| serde_json::from_slice(&text).unwrap())
-        })
-        .await
-    }
+fn start(program: &Path, dir: &Path, kind: TranscoderKind) -> LocalSystem {
+    LocalSystem::start(program, dir, |command| {
+        command.args(["--transcoder", kind.name()]).env("RUST_LOG", "error");
+        command.env("UPLOAD_LEASE_SECONDS", LEASE_OF_ONE_AT_A_TIME.to_string());
+    })
 }
 
 /// People who upload and an admin who watches; both live with a system that goes away at any moment.
@@ -193,8 +165,8 @@ impl Client {
 
     /// Waits until every accepted upload is ready or failed, redriving dead letters as an operator does; answers how many those were.
     async fn all_ended(&self, at: &Value, kind: TranscoderKind, dir: &Path, accepted: &BTreeSet<String>) -> usize {
-        let functions = Functions::at(at.clone(), kind).await;
-        let function = functions.direct(LEASE_OF_SECONDS);
+        let functions = Functions::with(Variables::of(at), kind).await;
+        let function = functions.direct(LEASE_OF_ONE_AT_A_TIME);
         let mut redriven = HashSet::new();
         eventually("everything that was accepted ends", async || {
             let letters = std::fs::read_to_string(dir.join("data/dead-letter.jsonl")).unwrap_or_default();

@@ -10,7 +10,8 @@ use tokio::sync::Semaphore;
 use video_tests::faults::{Call, Fate, Network, Reach};
 
 use super::{
-    BOTH, Functions, LEASE_OF_SECONDS, Tally, TestSystem, TranscoderKind, Upload, Video, seeded, system_that_counts,
+    BOTH, Functions, LEASE_OF_ONE_AT_A_TIME, Tally, TestSystem, TranscoderKind, Upload, Video, on_both, seeded,
+    system_that_counts,
 };
 
 /// In hundredths.
@@ -18,14 +19,13 @@ const THROTTLED: u8 = 30;
 const RESET: u8 = 5;
 const HANDLERS: usize = 8;
 /// As much longer than the lease as Lambda's one and two minutes are.
-const RETRY_DELAYS: [Duration; 2] = [Duration::from_secs(8), Duration::from_secs(16)];
+const RETRY_DELAYS: [Duration; 2] = [Duration::from_secs(4), Duration::from_secs(8)];
 /// What the events function may take, less the second that it leaves for its own error.
 const FUNCTION_TIME: Duration = Duration::from_secs(29);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn throttling_and_resets_lose_nothing() {
-    let forms = BOTH.map(|kind| storm(kind, 40));
-    futures_util::future::join_all(forms).await;
+    on_both(async |kind| storm(kind, 40).await).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -62,7 +62,7 @@ async fn storm(kind: TranscoderKind, count: usize) {
         let event = upload.event(&system);
         for attempt in 0..=RETRY_DELAYS.len() {
             let slot = slots.acquire().await.unwrap();
-            let function = network.function(&functions, LEASE_OF_SECONDS);
+            let function = network.function(&functions, LEASE_OF_ONE_AT_A_TIME);
             let begun = Instant::now();
             let outcome = video_events::handle(&function, event.clone()).await;
             longest.fetch_max(u64::try_from(begun.elapsed().as_millis()).unwrap(), Ordering::Relaxed);
@@ -81,7 +81,7 @@ async fn storm(kind: TranscoderKind, count: usize) {
     let letters = dead_letters.into_inner().unwrap();
     without_a_trace(&system, &functions, &uploads, &letters).await;
     for letter in &letters {
-        super::delivered(&functions.direct(LEASE_OF_SECONDS), letter).await;
+        super::delivered(&functions.direct(LEASE_OF_ONE_AT_A_TIME), letter).await;
     }
     let tally = Tally::of(&system, &functions, &uploads, &[]).await;
     let longest = Duration::from_millis(longest.into_inner());

@@ -13,6 +13,19 @@ pub const STATES: [&str; 6] = ["ready", "failed", "transcoding", "uploaded", "re
 pub const REASON: &str = "the file is no video: moov atom not found";
 
 impl World {
+    /// Starts with these records and the admin signed in.
+    async fn at_admin(records: impl IntoIterator<Item = Value>) -> Self {
+        let world = Self::start().await;
+        world.put(records).await;
+        world.open_admin().await;
+        world
+    }
+
+    async fn filter_by(&self, field: &str, text: &str) {
+        self.browser.fill(&format!("#{field}"), text).await;
+        self.browser.click("#filter button").await;
+    }
+
     /// Puts records straight into the table: attributes as text, `size` as a number.
     pub async fn put(&self, records: impl IntoIterator<Item = Value>) {
         let attribute = |value: &Value| match value {
@@ -116,10 +129,8 @@ async fn only_the_right_login_opens_the_list_and_it_may_be_any_text() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_state_is_counted_and_shown_the_newest_first() {
-    let world = World::start().await;
+    let world = World::at_admin(one_of_each().into_iter().rev()).await;
     let browser = &world.browser;
-    world.put(one_of_each().into_iter().rev()).await;
-    world.open_admin().await;
     world
         .waits_for_mails(&[
             "ana@example.com",
@@ -146,31 +157,23 @@ async fn every_state_is_counted_and_shown_the_newest_first() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn filters_by_project_step_and_mail_narrow_the_list_and_can_be_cleared() {
-    let world = World::start().await;
+    let world = World::at_admin(one_of_each()).await;
     let browser = &world.browser;
-    world.put(one_of_each()).await;
-    world.open_admin().await;
-    browser.fill("#project", "spring-campaign").await;
-    browser.click("#filter button").await;
+    world.filter_by("project", "spring-campaign").await;
     world.waits_for_mails(&["carmen@example.com", "diego@example.com"]).await;
-    browser.fill("#step", "3").await;
-    browser.click("#filter button").await;
+    world.filter_by("step", "3").await;
     world.waits_for_mails(&["diego@example.com"]).await;
     browser.click("#clear").await;
     browser.until("counts.children[0].textContent === '6All'").await;
-    browser.fill("#mail", "fay@example.com").await;
-    browser.click("#filter button").await;
+    world.filter_by("mail", "fay@example.com").await;
     world.waits_for_mails(&["fay@example.com"]).await;
-    browser.fill("#mail", "nobody@example.com").await;
-    browser.click("#filter button").await;
+    world.filter_by("mail", "nobody@example.com").await;
     browser.until("empty.textContent.startsWith('No video matches') && !empty.hidden").await;
-    browser.fill("#mail", "no mail").await;
-    browser.click("#filter button").await;
+    world.filter_by("mail", "no mail").await;
     browser.until("listProblem.textContent.startsWith('mail must be')").await;
     browser.click("#clear").await;
     browser.until("counts.children[0].textContent === '6All' && listProblem.hidden").await;
-    browser.fill("#step", "3").await;
-    browser.click("#filter button").await;
+    world.filter_by("step", "3").await;
     assert_eq!(browser.text("#listProblem").await, "To filter by step, enter its project too.");
     world.end().await;
 }
@@ -208,10 +211,8 @@ async fn ten_thousand_records_stay_smooth_and_more_are_a_click_away() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_list_with_work_in_progress_refreshes_by_itself_and_keeps_the_focus() {
-    let world = World::start().await;
+    let world = World::at_admin([record("Alba", 0, "ana@example.com", "transcoding", 20)]).await;
     let browser = &world.browser;
-    world.put([record("Alba", 0, "ana@example.com", "transcoding", 20)]).await;
-    world.open_admin().await;
     browser.until("freshness.textContent.endsWith('updates by itself')").await;
     browser.eval("document.querySelector('#rows button').focus(), null").await;
     world.put([record("Alba", 0, "ana@example.com", "ready", 1)]).await;
@@ -348,10 +349,8 @@ async fn the_list_can_be_taken_along_as_csv() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_secret_is_kept_in_memory_only_and_forgotten_at_the_end() {
-    let world = World::start().await;
+    let world = World::at_admin(one_of_each()).await;
     let browser = &world.browser;
-    world.put(one_of_each()).await;
-    world.open_admin().await;
     let kept = "const databases = indexedDB.databases ? indexedDB.databases() : [];
         return Promise.resolve(databases).then((databases) =>
             [localStorage.length, sessionStorage.length, document.cookie, databases.length, location.search, location.hash, password.value]);";
@@ -373,10 +372,8 @@ async fn the_secret_is_kept_in_memory_only_and_forgotten_at_the_end() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_list_that_cannot_be_refreshed_stays_with_a_warning() {
-    let world = World::start().await;
+    let world = World::at_admin(one_of_each()).await;
     let browser = &world.browser;
-    world.put(one_of_each()).await;
-    world.open_admin().await;
     browser.eval("window.realFetch = fetch, window.fetch = () => Promise.reject(new TypeError('no')), null").await;
     browser.click("#refresh").await;
     browser.until("listProblem.textContent.startsWith('The list could not be refreshed.')").await;

@@ -59,8 +59,7 @@ async fn every_state_of_the_upload_page_is_accessible() {
     browser.attach("#file", &world.file("notes.pdf", b"%PDF")).await;
     browser.until("!problem.hidden").await;
     world.look("upload-1-wrong-type").await;
-    browser.attach("#file", &world.file("holiday.mp4", &media::silent_mp4())).await;
-    world.upload_shows("preview").await;
+    world.choose("holiday.mp4", &media::silent_mp4()).await;
     browser.until("preview.readyState >= 2").await;
     browser.click("#send").await;
     world.look("upload-2-wrong-details").await;

@@ -43,6 +43,17 @@ impl World {
         Self { system, s3, browser: Browser::start().await, files: tempfile::tempdir().unwrap() }
     }
 
+    /// Starts with the upload page open.
+    async fn at_upload() -> Self {
+        Self::at_upload_with(&[]).await
+    }
+
+    async fn at_upload_with(variables: &[(&str, &str)]) -> Self {
+        let world = Self::start_with(variables).await;
+        world.open_upload().await;
+        world
+    }
+
     async fn end(self) {
         self.browser.quit().await;
         self.system.stop().await;
@@ -60,6 +71,18 @@ impl World {
         self.browser
             .open(&format!("{}/upload?project=Alba&step=2&mail=ana%2Bvideo@example.com", self.system.at.api))
             .await;
+    }
+
+    /// Chooses a file of this content on the upload page.
+    async fn choose(&self, name: &str, content: &[u8]) {
+        self.browser.attach("#file", &self.file(name, content)).await;
+        self.upload_shows("preview").await;
+    }
+
+    /// Sends what was chosen, which ends in this state of the page.
+    async fn send_until(&self, state: &str) {
+        self.browser.click("#send").await;
+        self.upload_shows(state).await;
     }
 
     /// Waits until the upload page shows this state.

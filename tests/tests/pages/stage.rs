@@ -1,8 +1,6 @@
 //! How the pages are served: their headers, and under the path of an API Gateway stage.
 
 use axum::Router;
-use video_core::aws::Aws;
-use video_core::config;
 use video_tests::media;
 
 use crate::World;
@@ -50,44 +48,21 @@ async fn a_script_that_somebody_slips_in_does_not_run() {
 async fn both_pages_work_behind_the_path_of_a_stage() {
     let world = World::start().await;
     let browser = &world.browser;
-    let router = Router::new().nest_service("/some/stage", api(&world));
+    // The API of the running system once more, under a path that the system itself does not have.
+    let api = world.system.variables().with("AWS_ENDPOINT_URL_S3", &world.s3.url).api();
+    let router = Router::new().nest_service("/some/stage", api);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let stage = format!("http://{}/some/stage", listener.local_addr().unwrap());
     let server = tokio::spawn(async move { axum::serve(listener, router).await });
 
     for end in ["", "/"] {
         browser.open(&format!("{stage}/upload{end}?project=Alba&mail=ana@example.com")).await;
-        browser.attach("#file", &world.file("a.webm", &media::small_webm())).await;
-        world.upload_shows("preview").await;
-        browser.click("#send").await;
-        world.upload_shows("done").await;
+        world.choose("a.webm", &media::small_webm()).await;
+        world.send_until("done").await;
         browser.open(&format!("{stage}/admin{end}")).await;
         world.sign_in("admin", "local").await;
         browser.until("rows.children.length === 1").await;
     }
     server.abort();
     world.end().await;
-}
-
-/// The API of the running system once more, for a path that the system itself does not have.
-fn api(world: &World) -> Router {
-    let at = &world.system.at;
-    let lookup = |name: &str| {
-        let value = match name {
-            "AWS_REGION" => at.region,
-            "AWS_ACCESS_KEY_ID" => at.access_key_id,
-            "AWS_SECRET_ACCESS_KEY" => at.secret_access_key,
-            "AWS_ENDPOINT_URL_S3" => &world.s3.url,
-            "AWS_ENDPOINT_URL_DYNAMODB" => &at.dynamodb,
-            "RESPONSES_TABLE_NAME" => at.table,
-            "MEDIA_BUCKET_NAME" => at.media_bucket,
-            "OUTPUT_BUCKET_NAME" => at.output_bucket,
-            "ADMIN_USERNAME" => &at.admin.username,
-            "ADMIN_PASSWORD" => &at.admin.password,
-            _ => return None,
-        };
-        Some(value.to_owned())
-    };
-    let config = config::Api::read(&lookup).unwrap();
-    video_api::router(video_api::State::new(config, Aws::read(&lookup).unwrap()).unwrap())
 }

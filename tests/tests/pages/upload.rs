@@ -10,12 +10,10 @@ const KEY: &str = "Alba/2/";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_recording_goes_up_and_plays_in_the_admins_list() {
-    let world = World::start().await;
+    let world = World::at_upload().await;
     let browser = &world.browser;
-    world.open_upload().await;
     record_three_seconds(&world).await;
-    browser.click("#send").await;
-    world.upload_shows("done").await;
+    world.send_until("done").await;
     assert_eq!(browser.text("#doneTitle").await, "Your video has arrived");
 
     world.open_admin().await;
@@ -46,9 +44,8 @@ async fn record_three_seconds(world: &World) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_recording_can_be_seen_discarded_and_made_again() {
-    let world = World::start().await;
+    let world = World::at_upload().await;
     let browser = &world.browser;
-    world.open_upload().await;
     browser.click("#openCamera").await;
     world.upload_shows("camera").await;
     browser.click("#closeCamera").await;
@@ -91,15 +88,11 @@ async fn a_camera_that_cannot_be_used_is_explained() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_chosen_file_goes_up_under_its_own_type() {
-    let world = World::start().await;
+    let world = World::at_upload().await;
     let browser = &world.browser;
-    world.open_upload().await;
-    let file = world.file("holiday.MOV", &media::small_mp4());
-    browser.attach("#file", &file).await;
-    world.upload_shows("preview").await;
+    world.choose("holiday.MOV", &media::small_mp4()).await;
     assert!(browser.text("#facts").await.starts_with("holiday.MOV"));
-    browser.click("#send").await;
-    world.upload_shows("done").await;
+    world.send_until("done").await;
     let videos = world.system.videos("").await;
     assert_eq!(videos.len(), 1);
     let key = videos[0]["video"].as_str().unwrap();
@@ -110,8 +103,7 @@ async fn a_chosen_file_goes_up_under_its_own_type() {
     world.upload_shows("choose").await;
     drop_file(&world, "second.webm", &media::small_webm()).await;
     world.upload_shows("preview").await;
-    browser.click("#send").await;
-    world.upload_shows("done").await;
+    world.send_until("done").await;
     world.end().await;
 }
 
@@ -125,9 +117,8 @@ async fn drop_file(world: &World, name: &str, content: &[u8]) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_type_an_empty_file_and_a_too_large_one_are_refused_before_anything_is_sent() {
-    let world = World::start_with(&[("MAX_UPLOAD_BYTES", "100000")]).await;
+    let world = World::at_upload_with(&[("MAX_UPLOAD_BYTES", "100000")]).await;
     let browser = &world.browser;
-    world.open_upload().await;
     for (name, content, words) in [
         ("notes.pdf", &b"%PDF"[..], "“notes.pdf” cannot be sent: only WebM, MP4 and MOV"),
         ("film.mkv", b"mkv", "“film.mkv” cannot be sent"),
@@ -141,8 +132,7 @@ async fn a_wrong_type_an_empty_file_and_a_too_large_one_are_refused_before_anyth
     }
     assert_eq!(world.forms_and_posts().await, (0, 0));
 
-    browser.attach("#file", &world.file("large.webm", &vec![1; 100_001])).await;
-    world.upload_shows("preview").await;
+    world.choose("large.webm", &vec![1; 100_001]).await;
     browser.click("#send").await;
     browser.until("!problem.hidden").await;
     assert_eq!(
@@ -158,8 +148,7 @@ async fn details_that_break_a_rule_are_marked_and_nothing_is_asked() {
     let world = World::start().await;
     let browser = &world.browser;
     browser.open(&format!("{}/upload?project=-Alba&step=two&mail=ana", world.system.at.api)).await;
-    browser.attach("#file", &world.file("a.webm", b"webm")).await;
-    world.upload_shows("preview").await;
+    world.choose("a.webm", b"webm").await;
     browser.click("#send").await;
     assert_eq!(browser.eval("document.activeElement.id").await, "mail");
     for field in ["mail", "project", "step"] {
@@ -171,22 +160,18 @@ async fn details_that_break_a_rule_are_marked_and_nothing_is_asked() {
     browser.fill("#step", "-3").await;
     browser.press(Key::Tab).await;
     assert_eq!(browser.eval("document.querySelectorAll('[aria-invalid]').length").await, 0);
-    browser.click("#send").await;
-    world.upload_shows("done").await;
+    world.send_until("done").await;
     assert_eq!(world.system.videos("?project=Alba&step=-3&mail=ana@example.com").await.len(), 1);
     world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn when_s3_cannot_be_reached_and_is_back_a_retry_sends_the_same_form() {
-    let world = World::start().await;
+    let world = World::at_upload().await;
     let browser = &world.browser;
-    world.open_upload().await;
-    browser.attach("#file", &world.file("a.webm", &media::small_webm())).await;
-    world.upload_shows("preview").await;
+    world.choose("a.webm", &media::small_webm()).await;
     world.s3.cut().await;
-    browser.click("#send").await;
-    world.upload_shows("failed").await;
+    world.send_until("failed").await;
     assert_eq!(browser.text("#failure").await, "The connection to the storage was lost.");
     let (_, posts) = world.forms_and_posts().await;
     browser.click("#retry").await;
@@ -202,13 +187,10 @@ async fn when_s3_cannot_be_reached_and_is_back_a_retry_sends_the_same_form() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connection_that_breaks_halfway_can_be_retried() {
-    let world = World::start().await;
+    let world = World::at_upload().await;
     let browser = &world.browser;
-    world.open_upload().await;
     world.s3.slow().await;
-    let video = vec![7; 30_000_000];
-    browser.attach("#file", &world.file("a.webm", &video)).await;
-    world.upload_shows("preview").await;
+    world.choose("a.webm", &vec![7; 30_000_000]).await;
     browser.click("#send").await;
     browser.until("progress.value > 0.1 && /left$/.test(left.textContent)").await;
     assert!(browser.text("#sent").await.ends_with("MB of 30 MB"));
@@ -225,14 +207,11 @@ async fn a_connection_that_breaks_halfway_can_be_retried() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_expired_form_is_replaced_by_a_new_one() {
-    let world = World::start_with(&[("UPLOAD_EXPIRES_SECONDS", "2")]).await;
+    let world = World::at_upload_with(&[("UPLOAD_EXPIRES_SECONDS", "2")]).await;
     let browser = &world.browser;
-    world.open_upload().await;
-    browser.attach("#file", &world.file("a.webm", &media::small_webm())).await;
-    world.upload_shows("preview").await;
+    world.choose("a.webm", &media::small_webm()).await;
     world.s3.cut().await;
-    browser.click("#send").await;
-    world.upload_shows("failed").await;
+    world.send_until("failed").await;
     assert_eq!(world.forms_and_posts().await.0, 1);
     world.s3.mend().await;
     browser.until("performance.getEntriesByType('resource')[0].responseEnd + 3000 < performance.now()").await;
@@ -244,11 +223,9 @@ async fn an_expired_form_is_replaced_by_a_new_one() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_form_that_s3_calls_expired_is_not_used_again() {
-    let world = World::start_with(&[("UPLOAD_EXPIRES_SECONDS", "1")]).await;
+    let world = World::at_upload_with(&[("UPLOAD_EXPIRES_SECONDS", "1")]).await;
     let browser = &world.browser;
-    world.open_upload().await;
-    browser.attach("#file", &world.file("a.webm", &media::small_webm())).await;
-    world.upload_shows("preview").await;
+    world.choose("a.webm", &media::small_webm()).await;
     world.s3.hold().await;
     browser.click("#send").await;
     browser.until("performance.getEntriesByType('resource')[0]?.responseEnd + 2500 < performance.now()").await;
@@ -263,12 +240,10 @@ async fn a_form_that_s3_calls_expired_is_not_used_again() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_upload_can_be_cancelled_and_sent_later() {
-    let world = World::start().await;
+    let world = World::at_upload().await;
     let browser = &world.browser;
-    world.open_upload().await;
     world.s3.slow().await;
-    browser.attach("#file", &world.file("a.webm", &vec![7; 20_000_000])).await;
-    world.upload_shows("preview").await;
+    world.choose("a.webm", &vec![7; 20_000_000]).await;
     browser.click("#send").await;
     browser.until("progress.value > 0").await;
     browser.click("#cancel").await;
@@ -279,23 +254,19 @@ async fn an_upload_can_be_cancelled_and_sent_later() {
     );
     world.s3.mend().await;
     assert_eq!(world.system.videos("").await[0]["status"], "requested");
-    browser.click("#send").await;
-    world.upload_shows("done").await;
+    world.send_until("done").await;
     world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn when_the_api_refuses_or_does_not_answer_the_page_says_so() {
-    let world = World::start().await;
+    let world = World::at_upload().await;
     let browser = &world.browser;
-    world.open_upload().await;
-    browser.attach("#file", &world.file("a.webm", b"webm")).await;
-    world.upload_shows("preview").await;
+    world.choose("a.webm", b"webm").await;
     browser
         .eval("window.realFetch = fetch, window.fetch = () => Promise.reject(new TypeError('Failed to fetch')), null")
         .await;
-    browser.click("#send").await;
-    world.upload_shows("failed").await;
+    world.send_until("failed").await;
     assert_eq!(browser.text("#failure").await, "The server does not answer. Check the connection.");
     let refuse = "window.fetch = () => Promise.resolve(Response.json({ Code: 'ServiceUnavailableError', Message: 'please try again' }, { status: 503 })), null";
     browser.eval(refuse).await;
@@ -351,15 +322,13 @@ async fn tab_to(world: &World, id: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn leaving_with_an_unsent_recording_asks_first() {
-    let world = World::start().await;
+    let world = World::at_upload().await;
     let browser = &world.browser;
-    world.open_upload().await;
     let leaving = "(() => { const event = new Event('beforeunload', { cancelable: true }); dispatchEvent(event); return event.defaultPrevented; })()";
     assert_eq!(browser.eval(&format!("return {leaving};")).await, false);
     record_three_seconds(&world).await;
     assert_eq!(browser.eval(&format!("return {leaving};")).await, true);
-    browser.click("#send").await;
-    world.upload_shows("done").await;
+    world.send_until("done").await;
     assert_eq!(browser.eval(&format!("return {leaving};")).await, false);
     world.end().await;
 }

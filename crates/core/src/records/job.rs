@@ -39,6 +39,22 @@ pub enum JobResult {
     },
 }
 
+impl JobResult {
+    /// A failure in one line for the admin: whose error, its number, its text.
+    #[must_use]
+    pub fn failed(service: &str, code: Option<&str>, detail: Option<&str>) -> Self {
+        let code = code.map(|code| format!(" error {code}")).unwrap_or_default();
+        let detail = detail.filter(|text| !text.is_empty()).unwrap_or("no reason was given");
+        Self::Failed { reason: format!("{service}{code}: {detail}") }
+    }
+
+    /// The failure of a job that somebody cancelled.
+    #[must_use]
+    pub fn cancelled(service: &str) -> Self {
+        Self::failed(service, None, Some("the job was cancelled"))
+    }
+}
+
 impl Table {
     /// Applies a job's event to its record. False when the event changes nothing: a newer upload is known, the record is ready, or another
     /// job is at work for this upload.
@@ -97,5 +113,23 @@ impl Table {
             .expression_attribute_values(":uploaded", s(Status::Uploaded.as_str()))
             .expression_attribute_values(":transcoding", s(Status::Transcoding.as_str()))
             .expression_attribute_values(":reason", s(reason))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_says_whose_error_it_is_with_its_number_and_its_text() {
+        for (code, detail, reason) in [
+            (Some("1040"), Some("Unsupported file"), "MediaConvert error 1040: Unsupported file"),
+            (None, Some("Unsupported file"), "MediaConvert: Unsupported file"),
+            (Some("1040"), Some(""), "MediaConvert error 1040: no reason was given"),
+            (None, None, "MediaConvert: no reason was given"),
+        ] {
+            let failed = JobResult::failed("MediaConvert", code, detail);
+            assert_eq!(failed, JobResult::Failed { reason: reason.to_owned() });
+        }
     }
 }

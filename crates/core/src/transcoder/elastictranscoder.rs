@@ -23,7 +23,6 @@ const WEB_PRESET: &str = "1351620000001-100070";
 const LONGEST_OUTPUT_KEY: usize = 255;
 /// 50 jobs a page: enough to look through 5,000 jobs in one take-over.
 const MOST_PAGES: usize = 100;
-const SERVICE: &str = "Elastic Transcoder";
 
 /// A pipeline of Elastic Transcoder.
 #[derive(Debug, Clone)]
@@ -33,6 +32,9 @@ pub struct ElasticTranscoder {
 }
 
 impl ElasticTranscoder {
+    /// The service's name for people.
+    pub const SERVICE: &str = "Elastic Transcoder";
+
     pub(super) fn new(aws: &SdkConfig, pipeline_id: String) -> Self {
         Self { client: Client::new(aws), pipeline_id }
     }
@@ -40,8 +42,8 @@ impl ElasticTranscoder {
     pub(super) async fn submit(&self, job: &Job) -> Result<String, SubmitError> {
         let careful = Config::builder().retry_classifier(OnlyWhatWasRefused);
         let request = self.create_job(job).customize().config_override(careful);
-        let answer = request.send().await.map_err(|error| submit_error(SERVICE, &error))?;
-        created(SERVICE, answer.job.and_then(|job| job.id))
+        let answer = request.send().await.map_err(|error| submit_error(Self::SERVICE, &error))?;
+        created(Self::SERVICE, answer.job.and_then(|job| job.id))
     }
 
     fn create_job(&self, job: &Job) -> CreateJobFluentBuilder {
@@ -60,7 +62,7 @@ impl ElasticTranscoder {
         for _ in 0..MOST_PAGES {
             let newest_first = self.client.list_jobs_by_pipeline().pipeline_id(&self.pipeline_id).ascending("false");
             let page = newest_first.set_page_token(page_token).send().await;
-            let page = page.map_err(|error| Error::unavailable(SERVICE, "ListJobsByPipeline", &error))?;
+            let page = page.map_err(|error| Error::unavailable(Self::SERVICE, "ListJobsByPipeline", &error))?;
             for job in page.jobs.unwrap_or_default() {
                 if job
                     .timing
@@ -88,7 +90,7 @@ impl ElasticTranscoder {
         let answer = match self.client.read_job().id(job_id).send().await {
             Ok(answer) => answer,
             Err(error) if is_code(&error, "ResourceNotFoundException") => return Ok(None),
-            Err(error) => return Err(Error::unavailable(SERVICE, "ReadJob", &error)),
+            Err(error) => return Err(Error::unavailable(Self::SERVICE, "ReadJob", &error)),
         };
         Ok(answer.job.map(|job| result(&job)))
     }
@@ -115,10 +117,11 @@ fn result(job: &aws_sdk_elastictranscoder::types::Job) -> JobResult {
         (Some("Complete"), Some(key)) => {
             JobResult::Ready { output: format!("{}{key}", job.output_key_prefix().unwrap_or_default()) }
         }
-        (Some(status @ ("Error" | "Canceled")), _) => {
-            let detail = output.and_then(|output| output.status_detail()).filter(|detail| !detail.is_empty());
-            JobResult::Failed { reason: format!("{SERVICE}: {}", detail.unwrap_or(status)) }
+        // No code of its own here: the detail begins with it.
+        (Some("Error"), _) => {
+            JobResult::failed(ElasticTranscoder::SERVICE, None, output.and_then(|output| output.status_detail()))
         }
+        (Some("Canceled"), _) => JobResult::cancelled(ElasticTranscoder::SERVICE),
         _ => JobResult::Progressing,
     }
 }

@@ -26,7 +26,6 @@ const PAGE: i32 = 20;
 /// Enough to look through 5,000 jobs in one take-over.
 const MOST_PAGES: usize = 250;
 const AUDIO_SELECTOR: &str = "Audio Selector 1";
-const SERVICE: &str = "MediaConvert";
 
 /// A MediaConvert account and region with the role and bucket of this deployment.
 #[derive(Debug, Clone)]
@@ -38,13 +37,16 @@ pub struct MediaConvert {
 }
 
 impl MediaConvert {
+    /// The service's name for people.
+    pub const SERVICE: &str = "MediaConvert";
+
     pub(super) fn new(aws: &SdkConfig, role_arn: String, queue_arn: Option<String>, output_bucket: String) -> Self {
         Self { client: Client::new(aws), role_arn, queue_arn, output_bucket }
     }
 
     pub(super) async fn submit(&self, job: &Job) -> Result<String, SubmitError> {
-        let answer = self.create_job(job).send().await.map_err(|error| submit_error(SERVICE, &error))?;
-        created(SERVICE, answer.job.and_then(|job| job.id))
+        let answer = self.create_job(job).send().await.map_err(|error| submit_error(Self::SERVICE, &error))?;
+        created(Self::SERVICE, answer.job.and_then(|job| job.id))
     }
 
     fn create_job(&self, job: &Job) -> CreateJobFluentBuilder {
@@ -84,7 +86,7 @@ impl MediaConvert {
             let newest_first =
                 self.client.list_jobs().order(Order::Descending).max_results(PAGE).set_queue(self.queue_arn.clone());
             let page = newest_first.set_next_token(next_token).send().await;
-            let page = page.map_err(|error| Error::unavailable(SERVICE, "ListJobs", &error))?;
+            let page = page.map_err(|error| Error::unavailable(Self::SERVICE, "ListJobs", &error))?;
             for job in page.jobs.unwrap_or_default() {
                 if job.created_at.is_some_and(|created| created.secs() < since) {
                     return Ok(None);
@@ -121,7 +123,7 @@ impl MediaConvert {
         match self.client.get_job().id(job_id).send().await {
             Ok(answer) => Ok(answer.job),
             Err(error) if is_code(&error, "NotFoundException") => Ok(None),
-            Err(error) => Err(Error::unavailable(SERVICE, "GetJob", &error)),
+            Err(error) => Err(Error::unavailable(Self::SERVICE, "GetJob", &error)),
         }
     }
 }
@@ -129,11 +131,11 @@ impl MediaConvert {
 fn result(job: &types::Job) -> JobResult {
     match (job.status(), output(job)) {
         (Some(JobStatus::Complete), Some(output)) => JobResult::Ready { output },
-        (Some(JobStatus::Error | JobStatus::Canceled), _) => {
-            let code = job.error_code().map(|code| format!(" error {code}")).unwrap_or_default();
-            let message = job.error_message().unwrap_or("the job was cancelled");
-            JobResult::Failed { reason: format!("{SERVICE}{code}: {message}") }
+        (Some(JobStatus::Error), _) => {
+            let code = job.error_code().map(|code| code.to_string());
+            JobResult::failed(MediaConvert::SERVICE, code.as_deref(), job.error_message())
         }
+        (Some(JobStatus::Canceled), _) => JobResult::cancelled(MediaConvert::SERVICE),
         _ => JobResult::Progressing,
     }
 }
@@ -151,8 +153,11 @@ fn file_input(job: &types::Job) -> Option<&str> {
     job.settings()?.inputs().first()?.file_input()
 }
 
-fn key_of_url(url: &str) -> Option<&str> {
-    url.strip_prefix("s3://")?.split_once('/').map(|(_, key)| key)
+/// What stands behind the bucket in `s3://bucket/key`; `None` when that is nothing.
+#[must_use]
+pub fn key_of_url(url: &str) -> Option<&str> {
+    let (_, key) = url.strip_prefix("s3://")?.split_once('/')?;
+    (!key.is_empty()).then_some(key)
 }
 
 fn output_group(destination: &str) -> OutputGroup {
@@ -226,6 +231,14 @@ mod tests {
         let settings = input.get_settings().as_ref().unwrap();
         assert_eq!(settings.inputs()[0].file_input(), Some("s3://media/Alba/0/c5e866594d810c0c3e1f.webm"));
         assert_eq!(settings.inputs()[0].video_selector().unwrap().rotate(), Some(&InputRotate::Auto));
+    }
+
+    #[test]
+    fn a_key_is_what_stands_behind_the_bucket() {
+        assert_eq!(key_of_url("s3://out/output/web/x.mp4"), Some("output/web/x.mp4"));
+        for url in ["s3://out/", "s3://out", "https://out/x.mp4", "x.mp4"] {
+            assert_eq!(key_of_url(url), None, "{url}");
+        }
     }
 
     #[test]

@@ -19,7 +19,7 @@ use crate::key::{ObjectKey, Sequencer, fingerprint};
 use crate::records::JobResult;
 
 pub use elastictranscoder::ElasticTranscoder;
-pub use mediaconvert::MediaConvert;
+pub use mediaconvert::{MediaConvert, key_of_url};
 
 /// Elastic Transcoder, as `TRANSCODER` and the records spell it.
 pub const ELASTIC_TRANSCODER: &str = "elastictranscoder";
@@ -248,9 +248,10 @@ where
 
 /// The id of a job that was created.
 fn created(service: &'static str, job_id: Option<String>) -> Result<String, SubmitError> {
-    let reason = || "the answer names no job".to_owned();
-    let unknown = || Error::Unavailable { service, operation: "CreateJob", reason: reason() };
-    job_id.ok_or_else(|| SubmitError::Unknown(unknown()))
+    job_id.ok_or_else(|| {
+        let reason = "the answer names no job".to_owned();
+        SubmitError::Unknown(Error::Unavailable { service, operation: "CreateJob", reason })
+    })
 }
 
 /// Whether the request cannot have reached the service.

@@ -26,9 +26,7 @@ use tower_http::cors::{AllowHeaders, Any, CorsLayer};
 pub use listing::{Page, Query};
 pub use multipart::{Part, Upload};
 pub use notification::{Cause, Notify};
-pub use store::{Attributes, Change, Expected, Object, Sealed, Staged, Store, StoreError};
-
-pub(crate) use store::SCHEMA;
+pub use store::{Attributes, Change, Expected, Object, SCHEMA, Sealed, Staged, Store, StoreError};
 
 /// How old a signature's date may be, in seconds.
 ///

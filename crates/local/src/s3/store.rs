@@ -20,7 +20,7 @@ use crate::database::Database;
 use crate::events;
 
 /// The index. Times are Unix milliseconds; `file` is a name in the store's directory, never made from the key.
-pub(crate) const SCHEMA: &str = "
+pub const SCHEMA: &str = "
     CREATE TABLE IF NOT EXISTS buckets (
         name TEXT PRIMARY KEY,
         created_at INTEGER NOT NULL

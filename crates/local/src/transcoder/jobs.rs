@@ -8,9 +8,9 @@ use uuid::Uuid;
 
 use super::ffmpeg::Media;
 
-/// `number` is the order of submission. `request` is the accepted `CreateJob` as JSON, `result` an [`Outcome`], times are
+/// `number` is the order of submission. `request` is the accepted `CreateJob` as JSON, `result` an `Outcome`, times are
 /// epoch milliseconds, `queue` is a pipeline's id or a queue's ARN.
-pub(crate) const SCHEMA: &str = "
+pub const SCHEMA: &str = "
     CREATE TABLE IF NOT EXISTS jobs (
         number        INTEGER PRIMARY KEY AUTOINCREMENT,
         id            TEXT NOT NULL UNIQUE,

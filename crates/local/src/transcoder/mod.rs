@@ -20,7 +20,7 @@ use crate::database::Database;
 use crate::s3::Store;
 
 pub use ffmpeg::{Error as FfmpegError, Ffmpeg, Media, Version};
-pub(crate) use jobs::SCHEMA;
+pub use jobs::SCHEMA;
 pub use worker::work;
 
 /// What the transcoders are told about the world.

@@ -1,0 +1,62 @@
+//! The project's programs as processes.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use serde_json::Value;
+use tokio::process::{Child, Command};
+
+use crate::eventually;
+
+/// How a program is built.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Profile {
+    Debug,
+    Release,
+}
+
+/// The program of a package, built when it is not up to date, so that a test never runs an old one.
+pub async fn program(package: &str, profile: Profile) -> PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
+    let mut build = Command::new(env!("CARGO"));
+    build.args(["build", "--quiet", "--package", package]).current_dir(root);
+    if profile == Profile::Release {
+        build.arg("--release");
+    }
+    assert!(build.status().await.unwrap().success(), "{package} does not build");
+    target.join(if profile == Profile::Release { "release" } else { "debug" }).join(package)
+}
+
+/// A `video-local` that runs on free ports, and is killed with this value.
+pub struct LocalSystem {
+    process: Child,
+    ready: PathBuf,
+}
+
+impl LocalSystem {
+    /// Starts the program over `dir/data`, with whatever `change` adds to the command.
+    pub fn start(program: &Path, dir: &Path, change: impl FnOnce(&mut Command)) -> Self {
+        let ready = dir.join("ready.json");
+        std::fs::remove_file(&ready).ok();
+        let mut command = Command::new(program);
+        command.args(["--port", "0", "--data-dir"]).arg(dir.join("data")).arg("--ready-file").arg(&ready);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).kill_on_drop(true);
+        change(&mut command);
+        Self { process: command.spawn().unwrap(), ready }
+    }
+
+    /// The ready file, once it is there.
+    pub async fn ready(&mut self) -> Value {
+        eventually("the system starts", async || {
+            assert!(self.process.try_wait().unwrap().is_none(), "it does not start");
+            std::fs::read(&self.ready).ok().map(|text| serde_json::from_slice(&text).unwrap())
+        })
+        .await
+    }
+
+    /// Kills it at once, without a word.
+    pub async fn kill(mut self) {
+        self.process.kill().await.unwrap();
+    }
+}

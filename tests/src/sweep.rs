@@ -1,0 +1,23 @@
+//! The sweep, without its schedule and without the wait until an upload is old enough for it.
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use serde_json::{Value, json};
+use video_core::records::RecordId;
+
+use crate::TestSystem;
+
+/// The event that the schedule sends.
+pub fn sweep() -> Value {
+    json!({ "source": "video-events", "detail-type": "Sweep" })
+}
+
+impl TestSystem {
+    /// Makes the upload of a record old enough for the sweep.
+    pub async fn make_old(&self, id: &RecordId) {
+        let text = |text: &str| AttributeValue::S(text.to_owned());
+        let update = self.dynamodb().update_item().table_name(self.at.table);
+        let update = update.key("ProjectStep", text(&id.project_step)).key("Mail", text(&id.mail));
+        let update = update.update_expression("SET uploadedAt = :old");
+        update.expression_attribute_values(":old", text("2026-01-01T00:00:00Z")).send().await.unwrap();
+    }
+}
