@@ -16,6 +16,8 @@ pub struct Contestant {
     pub name: &'static str,
     program: PathBuf,
     arguments: Vec<&'static str>,
+    /// Its own variables.
+    variables: Vec<(&'static str, &'static str)>,
     /// Everything that a start reads from the disk.
     pub files: Vec<PathBuf>,
     /// What it is asked.
@@ -43,6 +45,7 @@ pub const HELLO: &str = "trimmed hello";
 pub const PUT_ITEM: &str = "raw PutItem";
 pub const API: &str = "video-api";
 pub const EVENTS: &str = "video-events";
+pub const EVENTS_OF_ELASTIC_TRANSCODER: &str = "video-events, Elastic Transcoder";
 pub const CHALICE: &str = "Chalice";
 
 /// The project's folder.
@@ -79,6 +82,7 @@ impl Contestant {
                 name,
                 program,
                 arguments: vec![],
+                variables: vec![],
                 files,
                 event: Arc::clone(event),
                 is_right,
@@ -92,6 +96,10 @@ impl Contestant {
             compiled(PUT_ITEM, "bench-put-item", &form, |answer| answer["statusCode"] == 200, 1),
             compiled(API, "video-api", &form, is_form, 1),
             compiled(EVENTS, "video-events", &upload, Value::is_null, 2),
+            Self {
+                variables: vec![("TRANSCODER", "elastictranscoder"), ("PIPELINE_NAME", "1111111111111-abcde1")],
+                ..compiled(EVENTS_OF_ELASTIC_TRANSCODER, "video-events", &upload, Value::is_null, 2)
+            },
         ]
     }
 
@@ -115,6 +123,7 @@ impl Contestant {
             name: CHALICE,
             program: python,
             arguments: vec!["-m", "awslambdaric", "app.app"],
+            variables: vec![],
             files,
             event,
             is_right: is_form,
@@ -127,7 +136,7 @@ impl Contestant {
     pub fn command(&self, endpoints: Endpoints) -> Command {
         let mut command = Command::new(&self.program);
         command.args(&self.arguments);
-        set_environment(&mut command, endpoints);
+        self.set_environment(&mut command, endpoints);
         command
     }
 
@@ -136,8 +145,13 @@ impl Contestant {
         let mut command = Command::new("valgrind");
         command.args(["--quiet", "--tool=callgrind"]).arg(format!("--callgrind-out-file={}", report.display()));
         command.arg(&self.program).args(&self.arguments);
-        set_environment(&mut command, endpoints);
+        self.set_environment(&mut command, endpoints);
         command
+    }
+
+    fn set_environment(&self, command: &mut Command, endpoints: Endpoints) {
+        set_environment(command, endpoints);
+        command.envs(self.variables.iter().copied());
     }
 
     /// Whether this is the right answer to the event.

@@ -9,6 +9,8 @@ pub enum Figure {
     InitWarm,
     /// The same with its files on the disk alone. Milliseconds.
     InitEvicted,
+    /// From the process start to the first question, files in the cache, AWS over plain HTTP. Milliseconds.
+    InitHttp,
     /// The first invocation over TLS. Milliseconds.
     First,
     /// The same at the share of a core that 128 MB buy. Milliseconds.
@@ -41,6 +43,7 @@ impl Figure {
         match self {
             Self::InitWarm => ("init, warm cache", "ms"),
             Self::InitEvicted => ("init, evicted cache", "ms"),
+            Self::InitHttp => ("init, warm cache, HTTP", "ms"),
             Self::First => ("first invoke", "ms"),
             Self::FirstThrottled => ("first invoke, 128 MB", "ms"),
             Self::P50 => ("warm p50", "ms"),

@@ -50,7 +50,7 @@ mod linux {
     use crate::contestants::{Contestant, root, target};
     use crate::figures::Figures;
     use crate::machine::{self, Cores, run};
-    use crate::measure::{Bench, Plan, has};
+    use crate::measure::{Bench, Plan, TABLE_SIZES, has};
     use crate::report::Report;
 
     pub fn bench(smoke: bool, built: bool) -> io::Result<()> {
@@ -82,7 +82,7 @@ mod linux {
 
     fn plan() -> Plan {
         let counted = has("valgrind").then_some((100, 600));
-        Plan { rounds: 3, starts: 10, warm: 1000, counted, tables: vec![1_000, 10_000, 100_000], pages: 250 }
+        Plan { rounds: 3, starts: 10, warm: 1000, counted, tables: TABLE_SIZES.into(), pages: 250 }
     }
 
     /// Everything once, and nothing that takes a tool of its own.

@@ -33,8 +33,25 @@ pub struct Plan {
 
 /// The memory that buys the smallest share of a core, in MB.
 const SMALLEST_FUNCTION: u64 = 128;
+/// Records of the tables that growth is measured with.
+pub const TABLE_SIZES: [usize; 3] = [1_000, 10_000, 100_000];
 /// Bytes of the events that growth is measured with.
 pub const EVENT_SIZES: [usize; 2] = [1_000, 1_000_000];
+
+/// What the report calls a page of 100 out of so many records.
+pub fn page_of(count: usize) -> String {
+    format!("/videos, {count} records")
+}
+
+/// What it calls a form beside so many records.
+pub fn form_among(count: usize) -> String {
+    format!("/presignedurl, {count} records")
+}
+
+/// What it calls an event of so many bytes.
+pub fn event_of(contestant: &str, bytes: usize) -> String {
+    format!("{contestant}, event of {bytes} bytes")
+}
 
 /// Everything that the measurements need.
 pub struct Bench<'a> {
@@ -74,7 +91,7 @@ impl Bench<'_> {
         }
         let api = contestants.iter().find(|contestant| contestant.name == API);
         if let Some(api) = api {
-            self.pages(api, runtime)?;
+            self.tables(api, runtime)?;
         }
         for contestant in contestants.iter().filter(|contestant| [API, EVENTS].contains(&contestant.name)) {
             self.large_events(contestant)?;
@@ -87,16 +104,21 @@ impl Bench<'_> {
     fn starts(&mut self, contestants: &[Contestant]) -> io::Result<()> {
         for start in 0..self.plan.starts {
             for contestant in contestants.iter().filter(|contestant| !contestant.interpreted || start % 5 == 0) {
-                let evicted = self.start(contestant, true)?;
+                contestant.files.iter().try_for_each(|file| machine::evict(file))?;
+                let evicted = self.start(contestant, self.tls())?;
                 self.figures.add(contestant.name, Figure::InitEvicted, milliseconds(evicted.init));
                 drop(evicted);
 
-                let process = self.start(contestant, false)?;
+                let process = self.start(contestant, self.http())?;
+                self.figures.add(contestant.name, Figure::InitHttp, milliseconds(process.init));
+                drop(process);
+
+                let process = self.start(contestant, self.tls())?;
                 self.figures.add(contestant.name, Figure::InitWarm, milliseconds(process.init));
                 self.first(contestant, &process, Figure::First)?;
                 drop(process);
 
-                let process = self.start(contestant, false)?;
+                let process = self.start(contestant, self.tls())?;
                 if let Some(quota) = Quota::of_memory(SMALLEST_FUNCTION) {
                     quota.hold(process.id())?;
                     self.first(contestant, &process, Figure::FirstThrottled)?;
@@ -107,11 +129,8 @@ impl Bench<'_> {
         Ok(())
     }
 
-    fn start(&self, contestant: &Contestant, evicted: bool) -> io::Result<Process> {
-        if evicted {
-            contestant.files.iter().try_for_each(|file| machine::evict(file))?;
-        }
-        Process::start(&mut contestant.command(self.tls()), &self.cores)
+    fn start(&self, contestant: &Contestant, endpoints: Endpoints) -> io::Result<Process> {
+        Process::start(&mut contestant.command(endpoints), &self.cores)
     }
 
     fn first(&mut self, contestant: &Contestant, process: &Process, figure: Figure) -> io::Result<()> {
@@ -123,7 +142,7 @@ impl Bench<'_> {
 
     /// Warm invocations over TLS and over HTTP.
     fn warm(&mut self, contestant: &Contestant) -> io::Result<()> {
-        let process = Process::start(&mut contestant.command(self.tls()), &self.cores)?;
+        let process = self.start(contestant, self.tls())?;
         let written = self.aws.writes();
         let warm = invoke(&process, &contestant.event, self.plan.warm, &mut |answer| contestant.check(answer))?;
         if self.aws.writes() - written != self.plan.warm * contestant.writes {
@@ -134,7 +153,7 @@ impl Bench<'_> {
         self.figures.add(contestant.name, Figure::Cpu, warm.cpu);
         self.figures.add(contestant.name, Figure::Memory, megabytes(process.peak_memory()?));
         drop(process);
-        let process = Process::start(&mut contestant.command(self.http()), &self.cores)?;
+        let process = self.start(contestant, self.http())?;
         let warm = invoke(&process, &contestant.event, self.plan.warm, &mut |answer| contestant.check(answer))?;
         self.figures.add(contestant.name, Figure::CpuHttp, warm.cpu);
         Ok(())
@@ -173,8 +192,8 @@ impl Bench<'_> {
         total.and_then(|count| count.trim().parse().ok()).ok_or_else(|| io::Error::other("callgrind counted nothing"))
     }
 
-    /// The admin's first page of 100, out of tables of several sizes.
-    fn pages(&mut self, api: &Contestant, runtime: &tokio::runtime::Runtime) -> io::Result<()> {
+    /// The admin's first page of 100, and a form, out of tables of several sizes.
+    fn tables(&mut self, api: &Contestant, runtime: &tokio::runtime::Runtime) -> io::Result<()> {
         let mut tables = Vec::new();
         for &count in &self.plan.tables {
             eprintln!("a table of {count} records");
@@ -182,15 +201,12 @@ impl Bench<'_> {
         }
         for _ in 0..self.plan.rounds {
             for (count, endpoint) in &tables {
-                let endpoints = Endpoints { dynamodb: endpoint, ..self.http() };
-                let process = Process::start(&mut api.command(endpoints), &self.cores)?;
                 let mut page =
                     |answer| is_page(&answer).then_some(()).ok_or_else(|| io::Error::other("no page of 100"));
-                let warm = invoke(&process, &videos_event(), self.plan.pages, &mut page)?;
-                let name = format!("{count} records");
-                self.figures.add(&name, Figure::Latency, warm.p50);
-                self.figures.add(&name, Figure::CpuHttp, warm.cpu);
-                self.figures.add(&name, Figure::Memory, megabytes(process.peak_memory()?));
+                let process = self.start(api, Endpoints { dynamodb: endpoint, ..self.http() })?;
+                self.grow(&page_of(*count), &process, &videos_event(), &mut page)?;
+                let process = self.start(api, Endpoints { dynamodb: endpoint, ..self.http() })?;
+                self.grow(&form_among(*count), &process, &api.event, &mut |answer| api.check(answer))?;
             }
         }
         Ok(())
@@ -202,14 +218,25 @@ impl Bench<'_> {
             for bytes in EVENT_SIZES {
                 let event =
                     if contestant.name == API { form_event_of(bytes) } else { padded(&contestant.event, bytes)? };
-                let process = Process::start(&mut contestant.command(self.http()), &self.cores)?;
-                let warm = invoke(&process, &event, self.plan.pages, &mut |answer| contestant.check(answer))?;
-                let name = format!("{}, event of {bytes} bytes", contestant.name);
-                self.figures.add(&name, Figure::Latency, warm.p50);
-                self.figures.add(&name, Figure::CpuHttp, warm.cpu);
-                self.figures.add(&name, Figure::Memory, megabytes(process.peak_memory()?));
+                let name = event_of(contestant.name, bytes);
+                let process = self.start(contestant, self.http())?;
+                self.grow(&name, &process, &event, &mut |answer| contestant.check(answer))?;
             }
         }
+        Ok(())
+    }
+
+    fn grow(
+        &mut self,
+        name: &str,
+        process: &Process,
+        event: &Arc<[u8]>,
+        check: &mut dyn FnMut(Result<Vec<u8>, String>) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let warm = invoke(process, event, self.plan.pages, check)?;
+        self.figures.add(name, Figure::Latency, warm.p50);
+        self.figures.add(name, Figure::CpuHttp, warm.cpu);
+        self.figures.add(name, Figure::Memory, megabytes(process.peak_memory()?));
         Ok(())
     }
 }

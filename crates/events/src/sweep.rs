@@ -1,6 +1,6 @@
 //! The sweep: finds videos that hang and settles them. It runs on a schedule and asks the transcoder, in case an event never came.
 
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use video_core::key::ObjectKey;
 use video_core::records::{JobEvent, JobResult, Record, RecordId, SHARDS, Status, Upload};
@@ -17,28 +17,48 @@ const LONGEST: Duration = Duration::from_secs(20);
 
 /// Settles what hangs. What cannot be settled now is left to the next sweep, so this never fails as a whole.
 pub async fn sweep(state: &State) {
-    let started = Instant::now();
-    let (mut found, mut failed) = (0, 0);
-    for shard in shards(SystemTime::now()) {
-        let open = state.table.open(shard, SystemTime::now() - OLD, MOST).await.unwrap_or_else(|error| {
-            failed += 1;
-            tracing::warn!(error.message = %error, "open videos could not be looked for");
-            Vec::new()
-        });
-        for id in open {
-            if started.elapsed() > LONGEST {
-                tracing::warn!(sweep.found = found, sweep.failed = failed, "the sweep ran out of time");
-                return;
+    let mut swept = Swept::default();
+    // On the heap: one future of everything that may happen to a video is deep.
+    let in_time = tokio::time::timeout(LONGEST, Box::pin(swept.every_shard(state))).await.is_ok();
+    let Swept { found, failed } = swept;
+    if in_time {
+        tracing::info!(sweep.found = found, sweep.failed = failed, "the sweep is done");
+    } else {
+        tracing::warn!(sweep.found = found, sweep.failed = failed, "the sweep ran out of time");
+    }
+}
+
+/// What a sweep came upon.
+#[derive(Default)]
+struct Swept {
+    /// Open videos.
+    found: usize,
+    /// Those that could not be settled, and shards that could not be looked through.
+    failed: usize,
+}
+
+impl Swept {
+    async fn every_shard(&mut self, state: &State) {
+        for shard in shards(SystemTime::now()) {
+            match state.table.open(shard, SystemTime::now() - OLD, MOST).await {
+                Ok(open) => self.every_video(state, open).await,
+                Err(error) => {
+                    self.failed += 1;
+                    tracing::warn!(error.message = %error, "open videos could not be looked for");
+                }
             }
-            found += 1;
-            // On the heap: one future of everything that may happen to a video is deep.
-            if let Err(error) = Box::pin(settle(state, &id)).await {
-                failed += 1;
+        }
+    }
+
+    async fn every_video(&mut self, state: &State, open: Vec<RecordId>) {
+        for id in open {
+            self.found += 1;
+            if let Err(error) = settle(state, &id).await {
+                self.failed += 1;
                 tracing::warn!(error.message = %error, "a video could not be settled");
             }
         }
     }
-    tracing::info!(sweep.found = found, sweep.failed = failed, "the sweep is done");
 }
 
 /// Every shard, from another one each time, so that none waits for ever behind those that take all the time.

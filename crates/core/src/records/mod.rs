@@ -51,7 +51,7 @@ impl Table {
         Self { client: Client::new(aws), name: name.to_owned() }
     }
 
-    /// Opens the connection to DynamoDB with the least that it answers, a look for a record that nobody has. Ends after [`PATIENCE`] and says
+    /// Opens the connection to DynamoDB with the least that it answers, a look for a record that nobody has. Ends after a second and says
     /// nothing of a failure: whoever asks next does.
     pub async fn connect(&self) {
         let nobody = RecordId { project_step: "-".to_owned(), mail: "-".to_owned() };
