@@ -279,6 +279,12 @@ mod tests {
     }
 
     #[test]
+    fn an_acl_is_one_of_s3s_own() {
+        assert_eq!(api(&[("UPLOAD_ACL", "public-read")]).unwrap().upload.acl.as_deref(), Some("public-read"));
+        assert!(api(&[("UPLOAD_ACL", "everyone")]).unwrap_err().contains("UPLOAD_ACL"));
+    }
+
+    #[test]
     fn defaults_are_an_hour_five_gibibytes_no_acl_and_every_origin() {
         let api = api(&[]).unwrap();
         assert_eq!(api.upload.expires, Duration::from_hours(1));

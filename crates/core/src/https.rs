@@ -97,7 +97,28 @@ pub(crate) fn never_connected(error: &(dyn Error + 'static)) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use tokio::net::TcpListener;
+
     use super::*;
+
+    /// How asking this port for anything fails.
+    async fn failure(port: u16) -> ConnectorError {
+        let mut request = HttpRequest::new(SdkBody::empty());
+        request.set_uri(format!("http://127.0.0.1:{port}/")).unwrap();
+        Https::new(None).unwrap().call(request).await.unwrap_err()
+    }
+
+    #[tokio::test]
+    async fn a_request_is_known_not_to_have_arrived_only_without_a_connection() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let hung_up = async { drop(listener.accept().await.unwrap()) };
+        let (error, ()) = tokio::join!(failure(port), hung_up);
+        assert!(error.is_io() && !never_connected(&error), "{error:?}");
+        drop(listener);
+        let error = failure(port).await;
+        assert!(error.is_io() && never_connected(&error), "{error:?}");
+    }
 
     #[test]
     fn a_file_of_authorities_that_cannot_be_used_is_an_error() {

@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_runtime_api::client::behavior_version::BehaviorVersion;
+use aws_smithy_types::retry::RetryConfig;
 use aws_types::SdkConfig;
 use aws_types::region::Region;
 use tokio::net::TcpListener;
@@ -21,16 +22,22 @@ pub(super) async fn table() -> Table {
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
     let database = dynoxide::Database::memory().unwrap();
     tokio::spawn(dynoxide::server::serve_on(listener, database));
+    let table = table_at(endpoint);
+    table.create().await.unwrap();
+    table
+}
+
+/// The table at this endpoint, which is asked once.
+pub(super) fn table_at(endpoint: String) -> Table {
     let aws = SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new("us-east-1"))
         .credentials_provider(SharedCredentialsProvider::new(Credentials::new("a", "b", None, None, "test")))
+        .retry_config(RetryConfig::disabled())
         .endpoint_url(endpoint)
         .http_client(aws_smithy_http_client::Builder::new().build_http())
         .build();
-    let table = Table::new(&aws, "responses");
-    table.create().await.unwrap();
-    table
+    Table::new(&aws, "responses")
 }
 
 fn id() -> RecordId {
@@ -183,7 +190,7 @@ async fn the_same_upload_with_a_job_or_an_end_is_settled() {
 async fn an_upload_whose_lease_is_over_is_taken_over_by_one_only() {
     let table = claimed("0A").await;
     assert_eq!(table.claim_after_the_lease("0A").await, Claim::TakenOver);
-    assert_eq!(table.claim_now("0A").await, Claim::Busy);
+    assert_eq!(table.claim_after_the_lease("0A").await, Claim::Busy, "the new lease is a whole one");
     assert_eq!(table.status().await, Status::Uploaded);
 }
 
@@ -437,16 +444,11 @@ async fn the_longest_key_of_s3_gets_a_record() {
 /// A write that did not arrive is not a write whose condition did not hold: taken for one, its event would be acknowledged and lost.
 #[tokio::test]
 async fn a_write_that_fails_is_an_error_and_no_condition() {
-    let aws = SdkConfig::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::new("us-east-1"))
-        .credentials_provider(SharedCredentialsProvider::new(Credentials::new("a", "b", None, None, "test")))
-        .retry_config(aws_smithy_types::retry::RetryConfig::disabled())
-        // Nothing listens on the discard port of the loopback.
-        .endpoint_url("http://127.0.0.1:9")
-        .http_client(aws_smithy_http_client::Builder::new().build_http())
-        .build();
-    let (table, now, order) = (Table::new(&aws, "responses"), SystemTime::now(), sequencer("0A"));
+    // Nothing listens on the discard port of the loopback.
+    let (table, now, order) = (table_at("http://127.0.0.1:9".to_owned()), SystemTime::now(), sequencer("0A"));
+    let error = table.get(&id()).await.unwrap_err().to_string();
+    assert!(error.starts_with("DynamoDB GetItem: ") && error.contains("onnection refused"), "{error}");
+    assert!(table.create().await.is_err());
     assert!(table.claim(&id(), &upload("0A"), now, LEASE).await.is_err());
     assert!(table.take_over(&id(), &order, now, LEASE).await.is_err());
     assert!(table.give_back(&id(), &order).await.is_err());
@@ -455,4 +457,19 @@ async fn a_write_that_fails_is_an_error_and_no_condition() {
     for result in [JobResult::Progressing, ready(), failed()] {
         assert!(table.apply(&id(), &event("0A", "job-1", result), now).await.is_err());
     }
+}
+
+#[tokio::test]
+async fn a_table_that_exists_is_left_as_it_is() {
+    let table = claimed("0A").await;
+    table.create().await.unwrap();
+    assert_eq!(table.status().await, Status::Uploaded);
+}
+
+#[tokio::test]
+async fn a_refusal_is_told_by_its_code_its_status_and_its_message() {
+    let table = Table { name: "nowhere".to_owned(), ..table().await };
+    let refused = table.get(&id()).await.unwrap_err().to_string();
+    assert!(refused.starts_with("DynamoDB GetItem: ResourceNotFoundException (400): "), "{refused}");
+    assert!(!refused.ends_with(": no message"), "{refused}");
 }

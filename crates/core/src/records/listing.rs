@@ -315,6 +315,10 @@ fn key_of(id: &RecordId) -> HashMap<String, AttributeValue> {
 
 #[cfg(test)]
 mod tests {
+    use aws_sdk_dynamodb::types::{PutRequest, WriteRequest};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
     use super::super::conditions;
     use super::*;
 
@@ -427,5 +431,64 @@ mod tests {
         let page = table.list(&filter(None, None, None), 7, None).await.unwrap();
         assert_eq!(page.records.len(), 7);
         assert_eq!(page.next, Some(Cursor(page.records[6].id.clone())));
+    }
+
+    /// One step's videos, which are failed but for those of these numbers.
+    async fn mostly_failed(ready: &[usize]) -> Table {
+        let table = conditions::table().await;
+        let record = |i: usize| {
+            let status = if ready.contains(&i) { Status::Ready } else { Status::Failed };
+            let text = [("ProjectStep", "p-0"), ("Mail", &format!("person{i:04}@x")), ("status", status.as_str())];
+            let item = text.map(|(name, value)| (name.to_owned(), s(value)));
+            let video = ("video".to_owned(), s(format!("p/0/{i:020}.webm")));
+            PutRequest::builder().set_item(Some(item.into_iter().chain([video]).collect())).build().unwrap()
+        };
+        let numbers: Vec<usize> = (0..1100).collect();
+        for batch in numbers.chunks(25) {
+            let puts = batch.iter().map(|i| WriteRequest::builder().put_request(record(*i)).build()).collect();
+            table.client.batch_write_item().request_items(&table.name, puts).send().await.unwrap();
+        }
+        table
+    }
+
+    #[tokio::test]
+    async fn a_page_goes_on_behind_a_thousand_that_do_not_match_and_leaves_out_none() {
+        let ready_ones = Filter { status: Some(Status::Ready), ..filter(Some("p"), Some("0"), None) };
+        let table = mostly_failed(&[5, 1050, 1051]).await;
+        assert_eq!(numbers(&table, &ready_ones, 2).await, [5, 1050, 1051]);
+        let table = mostly_failed(&[5, 1050]).await;
+        let page = table.list(&ready_ones, 2, None).await.unwrap();
+        assert_eq!((page.records.len(), page.next), (2, None), "there is no page behind the last record");
+    }
+
+    /// A table whose service answers each request with the next of these bodies.
+    async fn answering(bodies: [&'static str; 2]) -> Table {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move {
+            for body in bodies {
+                let (mut connection, _) = listener.accept().await.unwrap();
+                let mut request = [0; 64 * 1024];
+                // These requests are small enough for one read.
+                let _ = connection.read(&mut request).await.unwrap();
+                let head = format!("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {}\r\n\r\n", body.len());
+                connection.write_all(format!("{head}{body}").as_bytes()).await.unwrap();
+            }
+        });
+        conditions::table_at(endpoint)
+    }
+
+    #[tokio::test]
+    async fn what_dynamodb_leaves_of_a_batch_is_asked_for_again() {
+        let table = answering([
+            r#"{"Responses":{"responses":[{"ProjectStep":{"S":"p-0"},"Mail":{"S":"a@b"}}]},
+                "UnprocessedKeys":{"responses":{"Keys":[{"ProjectStep":{"S":"p-0"},"Mail":{"S":"c@d"}}]}}}"#,
+            r#"{"Responses":{"responses":[{"ProjectStep":{"S":"p-0"},"Mail":{"S":"c@d"}}]},
+                "UnprocessedKeys":{"responses":{"Keys":[]}}}"#,
+        ])
+        .await;
+        let ids = ["a@b", "c@d"].map(|mail| RecordId { project_step: "p-0".to_owned(), mail: mail.to_owned() });
+        let found = table.get_all(&ids).await.unwrap();
+        assert!(ids.iter().all(|id| found.contains_key(id)));
     }
 }

@@ -159,6 +159,21 @@ mod tests {
     }
 
     #[test]
+    fn a_job_that_is_looked_up_tells_its_result() {
+        use aws_sdk_elastictranscoder::types::{Job, JobOutput};
+        let output = JobOutput::builder().key("web/x.webm").status_detail("4000 bad input").build();
+        let looked_up = |status: &str| {
+            result(&Job::builder().status(status).output_key_prefix("output/").outputs(output.clone()).build())
+        };
+        assert_eq!(looked_up("Complete"), JobResult::Ready { output: "output/web/x.webm".to_owned() });
+        let reason = "Elastic Transcoder: 4000 bad input".to_owned();
+        assert_eq!(looked_up("Error"), JobResult::Failed { reason });
+        let reason = "Elastic Transcoder: the job was cancelled".to_owned();
+        assert_eq!(looked_up("Canceled"), JobResult::Failed { reason });
+        assert_eq!(looked_up("Submitted"), JobResult::Progressing);
+    }
+
+    #[test]
     fn an_upload_again_gets_a_prefix_of_its_own() {
         assert_eq!(job("x.mp4", false).output_prefix(), format!("output/0A{}/", "0".repeat(38)));
     }

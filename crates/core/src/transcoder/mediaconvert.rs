@@ -234,6 +234,23 @@ mod tests {
     }
 
     #[test]
+    fn a_job_that_is_looked_up_tells_its_result() {
+        let submitted = service().create_job(&job("Alba/0/c5e866594d810c0c3e1f.webm", true));
+        let settings = submitted.as_input().get_settings().clone().unwrap();
+        let looked_up = |status: JobStatus| {
+            let job = types::Job::builder().status(status).settings(settings.clone()).role("arn:role");
+            result(&job.error_code(1040).error_message("Unsupported file").build())
+        };
+        let output = "output/web/Alba/0/c5e866594d810c0c3e1f.mp4".to_owned();
+        assert_eq!(looked_up(JobStatus::Complete), JobResult::Ready { output });
+        let reason = "MediaConvert error 1040: Unsupported file".to_owned();
+        assert_eq!(looked_up(JobStatus::Error), JobResult::Failed { reason });
+        let reason = "MediaConvert: the job was cancelled".to_owned();
+        assert_eq!(looked_up(JobStatus::Canceled), JobResult::Failed { reason });
+        assert_eq!(looked_up(JobStatus::Progressing), JobResult::Progressing);
+    }
+
+    #[test]
     fn a_key_is_what_stands_behind_the_bucket() {
         assert_eq!(key_of_url("s3://out/output/web/x.mp4"), Some("output/web/x.mp4"));
         for url in ["s3://out/", "s3://out", "https://out/x.mp4", "x.mp4"] {

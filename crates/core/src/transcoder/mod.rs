@@ -264,7 +264,68 @@ where
 
 #[cfg(test)]
 mod tests {
+    use aws_sdk_mediaconvert::operation::create_job::CreateJobError;
+    use aws_smithy_runtime_api::client::result::ConnectorError;
+    use aws_smithy_types::body::SdkBody;
+    use aws_smithy_types::error::ErrorMetadata;
+
     use super::*;
+
+    /// What becomes of a `CreateJob` that the service answers so.
+    fn answered(status: u16, code: &str) -> SubmitError {
+        let error = CreateJobError::generic(ErrorMetadata::builder().code(code).build());
+        let response = HttpResponse::new(status.try_into().unwrap(), SdkBody::empty());
+        submit_error("Service", &SdkError::service_error(error, response))
+    }
+
+    #[test]
+    fn a_job_is_refused_for_good_only_by_an_answer_that_blames_it() {
+        for (status, code) in [(400, "BadRequestException"), (403, "AccessDeniedException"), (404, "NotFoundException")]
+        {
+            let SubmitError::Refused(reason) = answered(status, code) else { panic!("{status} {code}") };
+            assert!(reason.starts_with(&format!("Service refused the job: {code} ({status})")), "{reason}");
+        }
+    }
+
+    #[test]
+    fn throttling_and_credentials_say_that_there_is_no_job_yet() {
+        for (status, code) in [(429, "Anything"), (400, "ThrottlingException"), (403, "ExpiredTokenException")] {
+            assert!(matches!(answered(status, code), SubmitError::Unavailable(_)), "{status} {code}");
+        }
+        let never_sent = SdkError::<CreateJobError, HttpResponse>::construction_failure("no region");
+        assert!(matches!(submit_error("Service", &never_sent), SubmitError::Unavailable(_)));
+    }
+
+    #[test]
+    fn there_may_be_a_job_when_no_answer_or_none_of_use_came() {
+        for status in [408, 500, 503] {
+            assert!(matches!(answered(status, "Anything"), SubmitError::Unknown(_)), "{status}");
+        }
+        let hung_up = ConnectorError::io("connection reset".into());
+        let hung_up = SdkError::<CreateJobError, HttpResponse>::dispatch_failure(hung_up);
+        assert!(matches!(submit_error("Service", &hung_up), SubmitError::Unknown(_)));
+        assert!(matches!(created("Service", None), Err(SubmitError::Unknown(_))));
+        assert_eq!(created("Service", Some("1-a".to_owned())).unwrap(), "1-a");
+    }
+
+    #[test]
+    fn a_code_is_the_services_own() {
+        let error = CreateJobError::generic(ErrorMetadata::builder().code("NotFoundException").build());
+        let error = SdkError::service_error(error, HttpResponse::new(404.try_into().unwrap(), SdkBody::empty()));
+        assert!(is_code(&error, "NotFoundException") && !is_code(&error, "NotFound"));
+    }
+
+    #[test]
+    fn each_transcoder_has_the_name_that_its_records_carry() {
+        let aws = SdkConfig::builder()
+            .behavior_version(aws_smithy_runtime_api::client::behavior_version::BehaviorVersion::latest())
+            .build();
+        let of_pipeline = Settings::ElasticTranscoder { pipeline_id: "1-a".to_owned() };
+        assert_eq!(Transcoder::new(&of_pipeline, &aws).name(), "elastictranscoder");
+        let of_role =
+            Settings::MediaConvert { role_arn: "arn".to_owned(), queue_arn: None, output_bucket: "out".to_owned() };
+        assert_eq!(Transcoder::new(&of_role, &aws).name(), "mediaconvert");
+    }
 
     fn job(key: &str) -> Job {
         Job {
