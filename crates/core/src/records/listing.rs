@@ -468,7 +468,7 @@ mod tests {
         tokio::spawn(async move {
             for body in bodies {
                 let (mut connection, _) = listener.accept().await.unwrap();
-                let mut request = [0; 64 * 1024];
+                let mut request = [0; 8 * 1024];
                 // These requests are small enough for one read.
                 let _ = connection.read(&mut request).await.unwrap();
                 let head = format!("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {}\r\n\r\n", body.len());
