@@ -1,0 +1,83 @@
+//! What the events function asks of the transcoders, at their real APIs: to create a job, to find it again by its token, and how far it is.
+
+use std::time::{Duration, SystemTime};
+
+use video_core::key::ObjectKey;
+use video_core::records::JobResult;
+use video_core::transcoder::{Job, Settings, Transcoder};
+use video_local::TranscoderKind;
+use video_tests::{TestSystem, Variables, eventually, media};
+
+const KEY: &str = "Alba/0/c5e866594d810c0c3e1f.webm";
+
+/// The transcoder as the events function of this system has it.
+async fn transcoder(system: &TestSystem, kind: TranscoderKind) -> Transcoder {
+    let aws = Variables::of(&serde_json::to_value(&system.at).unwrap()).aws().sdk_config();
+    let settings = match kind {
+        TranscoderKind::ElasticTranscoder => {
+            let pipelines = aws_sdk_elastictranscoder::Client::new(&aws).list_pipelines().send().await.unwrap();
+            Settings::ElasticTranscoder { pipeline_id: pipelines.pipelines()[0].id().unwrap().to_owned() }
+        }
+        TranscoderKind::MediaConvert => Settings::MediaConvert {
+            role_arn: "arn:aws:iam::000000000000:role/mediaconvert".to_owned(),
+            queue_arn: None,
+            output_bucket: system.at.output_bucket.to_owned(),
+        },
+    };
+    Transcoder::new(&settings, &aws)
+}
+
+/// The job of one upload of the video.
+fn job(system: &TestSystem, sequencer: &str, plain_prefix: bool) -> Job {
+    Job {
+        bucket: system.at.media_bucket.to_owned(),
+        key: ObjectKey::from_decoded(KEY).unwrap(),
+        sequencer: sequencer.parse().unwrap(),
+        plain_prefix,
+    }
+}
+
+async fn a_job_is_found_by_its_token_and_looked_up_until_it_is_ready(kind: TranscoderKind, output: &str) {
+    let system = TestSystem::start_with(|options| options.deliver_events = false).await;
+    let video = media::small_webm().into();
+    system.s3().put_object().bucket(system.at.media_bucket).key(KEY).body(video).send().await.unwrap();
+    let (first, again) = (job(&system, "0A", true), job(&system, "0B", false));
+    let transcoder = transcoder(&system, kind).await;
+    let now = SystemTime::now();
+    assert_eq!(transcoder.find(&first, now).await.unwrap(), None, "before there is one");
+    let id = transcoder.submit(&first).await.unwrap();
+    let id_again = transcoder.submit(&again).await.unwrap();
+
+    assert_eq!(transcoder.find(&first, now).await.unwrap(), Some(id.clone()));
+    assert_eq!(transcoder.find(&again, now).await.unwrap(), Some(id_again));
+    assert_eq!(transcoder.find(&job(&system, "0C", false), now).await.unwrap(), None, "of another upload");
+    let later = now + Duration::from_hours(1);
+    assert_eq!(transcoder.find(&first, later).await.unwrap(), None, "older than the upload");
+
+    let ready = eventually("the job is ready", async || {
+        let result = transcoder.look_up(&id).await.unwrap().unwrap();
+        (result != JobResult::Progressing).then_some(result)
+    });
+    assert_eq!(ready.await, JobResult::Ready { output: output.to_owned() });
+    assert_eq!(transcoder.look_up("1111111111111-aaaaaa").await.unwrap(), None, "a job that nobody knows");
+    if let Transcoder::MediaConvert(service) = &transcoder {
+        assert_eq!(service.input_key(&id).await.unwrap().unwrap().as_str(), KEY);
+        assert_eq!(service.input_key("1111111111111-aaaaaa").await.unwrap(), None);
+    }
+
+    drop(system.stop().await);
+    assert!(transcoder.look_up(&id).await.is_err(), "a service that does not answer does not say that there is no job");
+}
+
+#[tokio::test]
+async fn elastic_transcoder_finds_a_job_by_its_token_and_tells_its_end() {
+    let output = "output/web/Alba/0/c5e866594d810c0c3e1f.webm";
+    Box::pin(a_job_is_found_by_its_token_and_looked_up_until_it_is_ready(TranscoderKind::ElasticTranscoder, output))
+        .await;
+}
+
+#[tokio::test]
+async fn mediaconvert_finds_a_job_by_its_token_and_tells_its_end() {
+    let output = "output/web/Alba/0/c5e866594d810c0c3e1f.mp4";
+    Box::pin(a_job_is_found_by_its_token_and_looked_up_until_it_is_ready(TranscoderKind::MediaConvert, output)).await;
+}
