@@ -120,6 +120,15 @@ mod tests {
         assert!(error.is_io() && never_connected(&error), "{error:?}");
     }
 
+    /// <https://www.amazontrust.com/repository/>: what every endpoint of AWS is signed by.
+    #[test]
+    fn amazons_authorities_are_built_in() {
+        for name in ["Amazon Root CA 1", "Amazon Root CA 4", "Starfield Services Root Certificate Authority - G2"] {
+            let is_named = |subject: &[u8]| subject.windows(name.len()).any(|part| part == name.as_bytes());
+            assert!(webpki_roots::TLS_SERVER_ROOTS.iter().any(|authority| is_named(&authority.subject)), "{name}");
+        }
+    }
+
     #[test]
     fn a_file_of_authorities_that_cannot_be_used_is_an_error() {
         let dir = tempfile::tempdir().unwrap();
