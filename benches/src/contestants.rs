@@ -190,8 +190,6 @@ fn set_environment(command: &mut Command, endpoints: Endpoints) {
         ("AWS_ENDPOINT_URL_DYNAMODB", endpoints.dynamodb),
         ("AWS_ENDPOINT_URL_MEDIACONVERT", endpoints.transcoder),
         ("AWS_ENDPOINT_URL_ELASTIC_TRANSCODER", endpoints.transcoder),
-        ("SSL_CERT_FILE", &authorities),
-        ("AWS_CA_BUNDLE", &authorities),
         ("RESPONSES_TABLE_NAME", "responses"),
         ("MEDIA_BUCKET_NAME", "media"),
         ("OUTPUT_BUCKET_NAME", "output"),
@@ -201,6 +199,9 @@ fn set_environment(command: &mut Command, endpoints: Endpoints) {
         ("PYTHONPATH", &app),
         ("PYTHONDONTWRITEBYTECODE", "1"),
     ]);
+    if endpoints.dynamodb.starts_with("https:") {
+        command.envs(["SSL_CERT_FILE", "AWS_CA_BUNDLE"].map(|name| (name, &authorities)));
+    }
 }
 
 fn is_hello(answer: &Value) -> bool {

@@ -8,18 +8,20 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use aws_smithy_runtime_api::client::connection::{CaptureSmithyConnection, ConnectionMetadata};
 use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorFuture};
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_types::body::SdkBody;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::{self, Client, connect};
+use hyper_util::client::legacy::connect::{self, CaptureConnection, capture_connection};
+use hyper_util::client::legacy::{self, Client};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 
-/// For the TCP connection; a TLS handshake that hangs ends with the attempt.
+/// For TCP, over all addresses of the host; a name or a TLS handshake that takes too long ends with the attempt.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// What all clients share: one pool of connections.
@@ -66,10 +68,14 @@ impl fmt::Debug for Https {
 
 impl HttpConnector for Https {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let request = match request.try_into_http1x() {
+        let mut request = match request.try_into_http1x() {
             Ok(request) => request,
             Err(error) => return HttpConnectorFuture::ready(Err(ConnectorError::user(error.into()))),
         };
+        let connection = capture_connection(&mut request);
+        if let Some(capture) = request.extensions().get::<CaptureSmithyConnection>() {
+            capture.set_connection_retriever(move || metadata(&connection));
+        }
         let answer = self.0.request(request);
         HttpConnectorFuture::new(async move {
             let answer = answer.await.map_err(classified)?;
@@ -79,7 +85,19 @@ impl HttpConnector for Https {
     }
 }
 
-/// Whatever happens to a connection may pass; a request that cannot be written never will.
+/// What the SDK needs in order to give up a connection whose server is in trouble: its next attempt may then reach another one.
+fn metadata(connection: &CaptureConnection) -> Option<ConnectionMetadata> {
+    connection.connection_metadata().as_ref()?;
+    let connection = connection.clone();
+    let give_up = move || {
+        if let Some(connected) = connection.connection_metadata().as_ref() {
+            connected.poison();
+        }
+    };
+    Some(ConnectionMetadata::builder().proxied(false).poison_fn(give_up).build())
+}
+
+/// Whatever happens to a connection may pass; a body that cannot be sent never will.
 fn classified(error: legacy::Error) -> ConnectorError {
     let http = error.source().and_then(|source| source.downcast_ref::<hyper::Error>());
     if http.is_some_and(hyper::Error::is_user) {
@@ -97,15 +115,58 @@ pub(crate) fn never_connected(error: &(dyn Error + 'static)) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
 
     use super::*;
 
-    /// How asking this port for anything fails.
-    async fn failure(port: u16) -> ConnectorError {
+    fn request(port: u16) -> HttpRequest {
         let mut request = HttpRequest::new(SdkBody::empty());
         request.set_uri(format!("http://127.0.0.1:{port}/")).unwrap();
-        Https::new(None).unwrap().call(request).await.unwrap_err()
+        request
+    }
+
+    /// How asking this port for anything fails.
+    async fn failure(port: u16) -> ConnectorError {
+        Https::new(None).unwrap().call(request(port)).await.unwrap_err()
+    }
+
+    /// Answers every request; the answer is the number of its connection.
+    async fn answer(listener: TcpListener) {
+        for number in 1.. {
+            let (mut connection, _) = listener.accept().await.unwrap();
+            tokio::spawn(async move {
+                let mut request = [0; 1024];
+                // These requests are small enough for one read.
+                while connection.read(&mut request).await.unwrap() > 0 {
+                    let answer = format!("HTTP/1.1 200 OK\r\nx-connection: {number}\r\ncontent-length: 0\r\n\r\n");
+                    connection.write_all(answer.as_bytes()).await.unwrap();
+                }
+            });
+        }
+    }
+
+    #[tokio::test]
+    async fn a_connection_is_used_again_until_the_sdk_gives_it_up() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        tokio::spawn(answer(listener));
+        let client = Https::new(None).unwrap();
+        let mut connections = Vec::new();
+        for give_up in [false, true, false] {
+            let (mut request, capture) = (request(port), CaptureSmithyConnection::new());
+            request.add_extension(capture.clone());
+            let answer = client.call(request).await.unwrap();
+            connections.push(answer.headers().get("x-connection").unwrap().to_owned());
+            let connection = capture.get().unwrap();
+            if give_up {
+                connection.poison();
+            }
+            // The answer's end gives the connection back to the pool.
+            http_body_util::BodyExt::collect(answer.into_body()).await.unwrap();
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(connections, ["1", "1", "2"]);
     }
 
     #[tokio::test]
@@ -135,7 +196,7 @@ mod tests {
         let file = dir.path().join("authorities.pem");
         let path = file.to_str().unwrap();
         assert!(Https::new(Some(path)).is_err(), "there is no file");
-        for content in ["", "no certificate", "-----BEGIN CERTIFICATE-----\\nAAAA\\n-----END CERTIFICATE-----\\n"] {
+        for content in ["", "no certificate", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"] {
             std::fs::write(&file, content).unwrap();
             assert!(Https::new(Some(path)).is_err(), "{content}");
         }

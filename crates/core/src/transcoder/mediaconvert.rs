@@ -45,6 +45,7 @@ impl MediaConvert {
     }
 
     pub(super) async fn submit(&self, job: &Job) -> Result<String, SubmitError> {
+        // The SDK may try again after an attempt that did arrive: the job's token, which the service remembers for a minute, makes one of both.
         let answer = self.create_job(job).send().await.map_err(|error| submit_error(Self::SERVICE, &error))?;
         created(Self::SERVICE, answer.job.and_then(|job| job.id))
     }
