@@ -68,6 +68,22 @@ async fn the_sweep_heals_many_that_lost_their_events() {
 
 #[tokio::test]
 async fn a_sweep_counts_what_it_could_not_look_for() {
+    let log = log_of_a_sweep(|call| match call.body["ExpressionAttributeValues"][":shard"]["S"].as_str() {
+        Some("3" | "c") => Fate::Answer(Answer::error(400, "AccessDeniedException")),
+        _ => Fate::Pass,
+    });
+    let log = log.await;
+    assert!(log.contains("the sweep is done sweep.found=0 sweep.failed=2"), "{log}");
+}
+
+#[tokio::test]
+async fn a_sweep_ends_in_time_although_every_question_hangs() {
+    let log = log_of_a_sweep(|_| Fate::Swallow { answered: Arc::default() }).await;
+    assert!(log.contains("the sweep ran out of time sweep.found=0"), "{log}");
+}
+
+/// What a sweep of nothing logs while its calls meet this fate.
+async fn log_of_a_sweep(fate: impl Fn(&Call) -> Fate + Send + Sync + 'static) -> String {
     let log = Log::default();
     let writer = log.clone();
     let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
@@ -76,14 +92,9 @@ async fn a_sweep_counts_what_it_could_not_look_for() {
     let kind = TranscoderKind::MediaConvert;
     let system = system_that_counts(kind).await;
     let functions = Functions::of(&system, kind).await;
-    let network =
-        Network::to(&system, |call: &Call| match call.body["ExpressionAttributeValues"][":shard"]["S"].as_str() {
-            Some("3" | "c") => Fate::Answer(Answer::error(400, "AccessDeniedException")),
-            _ => Fate::Pass,
-        })
-        .await;
+    let network = Network::to(&system, fate).await;
     video_events::handle(&network.function(&functions, SHORT_LEASE), sweep()).await.unwrap();
-    assert!(log.text().contains("the sweep is done sweep.found=0 sweep.failed=2"), "{}", log.text());
+    log.text()
 }
 
 /// A third of the uploads lost the job's result; a third died before the job, a third after it, and their event never came again.
