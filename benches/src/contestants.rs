@@ -149,8 +149,35 @@ impl Contestant {
         command
     }
 
+    /// What Lambda and the template set; credentials come with a token of about the usual length.
     fn set_environment(&self, command: &mut Command, endpoints: Endpoints) {
-        set_environment(command, endpoints);
+        let authorities = endpoints.authorities.display().to_string();
+        let (token, app) = ("t".repeat(800), root().join("benches/chalice").display().to_string());
+        command.env_clear().current_dir(root()).envs([
+            ("AWS_LAMBDA_FUNCTION_NAME", "bench"),
+            ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
+            ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128"),
+            ("AWS_LAMBDA_LOG_FORMAT", "JSON"),
+            ("AWS_REGION", "eu-west-1"),
+            ("AWS_DEFAULT_REGION", "eu-west-1"),
+            ("AWS_ACCESS_KEY_ID", "ASIAEXAMPLEEXAMPLE00"),
+            ("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"),
+            ("AWS_SESSION_TOKEN", &token),
+            ("AWS_ENDPOINT_URL_DYNAMODB", endpoints.dynamodb),
+            ("AWS_ENDPOINT_URL_MEDIACONVERT", endpoints.transcoder),
+            ("AWS_ENDPOINT_URL_ELASTIC_TRANSCODER", endpoints.transcoder),
+            ("RESPONSES_TABLE_NAME", "responses"),
+            ("MEDIA_BUCKET_NAME", "media"),
+            ("OUTPUT_BUCKET_NAME", "output"),
+            ("MEDIACONVERT_ROLE_ARN", "arn:aws:iam::111122223333:role/mediaconvert"),
+            ("ADMIN_USERNAME", "admin"),
+            ("ADMIN_PASSWORD", "local"),
+            ("PYTHONPATH", &app),
+            ("PYTHONDONTWRITEBYTECODE", "1"),
+        ]);
+        if endpoints.dynamodb.starts_with("https:") {
+            command.envs(["SSL_CERT_FILE", "AWS_CA_BUNDLE"].map(|name| (name, &authorities)));
+        }
         command.envs(self.variables.iter().copied());
     }
 
@@ -170,37 +197,6 @@ impl Contestant {
         let program = self.program.display().to_string();
         let compressed = Command::new("gzip").args(["-9", "--stdout", &program]).output()?;
         Ok((fs::metadata(&self.program)?.len(), u64::try_from(compressed.stdout.len()).unwrap_or(u64::MAX)))
-    }
-}
-
-/// What Lambda and the template set; credentials come with a token of about the usual length.
-fn set_environment(command: &mut Command, endpoints: Endpoints) {
-    let authorities = endpoints.authorities.display().to_string();
-    let (token, app) = ("t".repeat(800), root().join("benches/chalice").display().to_string());
-    command.env_clear().current_dir(root()).envs([
-        ("AWS_LAMBDA_FUNCTION_NAME", "bench"),
-        ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
-        ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128"),
-        ("AWS_LAMBDA_LOG_FORMAT", "JSON"),
-        ("AWS_REGION", "eu-west-1"),
-        ("AWS_DEFAULT_REGION", "eu-west-1"),
-        ("AWS_ACCESS_KEY_ID", "ASIAEXAMPLEEXAMPLE00"),
-        ("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"),
-        ("AWS_SESSION_TOKEN", &token),
-        ("AWS_ENDPOINT_URL_DYNAMODB", endpoints.dynamodb),
-        ("AWS_ENDPOINT_URL_MEDIACONVERT", endpoints.transcoder),
-        ("AWS_ENDPOINT_URL_ELASTIC_TRANSCODER", endpoints.transcoder),
-        ("RESPONSES_TABLE_NAME", "responses"),
-        ("MEDIA_BUCKET_NAME", "media"),
-        ("OUTPUT_BUCKET_NAME", "output"),
-        ("MEDIACONVERT_ROLE_ARN", "arn:aws:iam::111122223333:role/mediaconvert"),
-        ("ADMIN_USERNAME", "admin"),
-        ("ADMIN_PASSWORD", "local"),
-        ("PYTHONPATH", &app),
-        ("PYTHONDONTWRITEBYTECODE", "1"),
-    ]);
-    if endpoints.dynamodb.starts_with("https:") {
-        command.envs(["SSL_CERT_FILE", "AWS_CA_BUNDLE"].map(|name| (name, &authorities)));
     }
 }
 

@@ -118,8 +118,8 @@ impl Bench<'_> {
                 self.first(contestant, &process, Figure::First)?;
                 drop(process);
 
-                let process = self.start(contestant, self.tls())?;
                 if let Some(quota) = Quota::of_memory(SMALLEST_FUNCTION) {
+                    let process = self.start(contestant, self.tls())?;
                     quota.hold(process.id())?;
                     self.first(contestant, &process, Figure::FirstThrottled)?;
                     drop(process);

@@ -14,9 +14,8 @@ async fn main() -> ExitCode {
         Ok(state) => state,
         Err(error) => return fail(&error),
     };
-    // DynamoDB's side of the handshake takes as long as the router.
-    let ((), router) = tokio::join!(state.connect(), async { router(state.clone()) });
-    match lambda_http::run(router).await {
+    state.connect().await;
+    match lambda_http::run(router(state)).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&error),
     }

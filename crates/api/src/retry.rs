@@ -10,7 +10,7 @@ use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery, State as Shared};
 use axum::http::StatusCode;
-use video_core::key::{ObjectKey, Project, Step, project_step};
+use video_core::key::{ObjectKey, project_step};
 use video_core::records::{Record, RecordId, Status};
 use video_core::time::parse_rfc3339;
 
@@ -29,7 +29,7 @@ pub async fn retry(
     path: Result<Path<(String, String)>, PathRejection>,
     RawQuery(query): RawQuery,
 ) -> Result<(StatusCode, Json<Record>), Error> {
-    let (project, step): (Project, Step) = checked_path(path)?;
+    let (project, step) = checked_path(path)?;
     let mail = Query::new(query.as_deref()).record_mail()?;
     let id = RecordId { project_step: project_step(&project, step), mail };
     let record = state.0.table.get(&id).await?.ok_or(Error::NotFound("there is no such video"))?;

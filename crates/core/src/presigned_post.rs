@@ -15,9 +15,10 @@ use serde::{Serialize, Serializer};
 
 use crate::aws::Aws;
 use crate::bucket::Bucket;
-use crate::time::{amz_date, rfc3339};
+use crate::time::{amz_date, epoch_seconds, rfc3339};
 
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
+const SECONDS_OF_A_DAY: u64 = 24 * 60 * 60;
 
 /// What a form allows: one key, fixed fields, a size. Every field becomes a condition of the policy.
 #[derive(Debug)]
@@ -51,8 +52,8 @@ pub struct PresignedPost {
 pub struct Signer {
     region: String,
     credentials: Credentials,
-    /// A day, as SigV4 writes it, and the key of that day. Deriving it takes longer than signing with it.
-    key: Mutex<Option<(String, Vec<u8>)>>,
+    /// A day, counted since 1970, and its key. Deriving it takes longer than signing with it.
+    key: Mutex<Option<(u64, Vec<u8>)>>,
 }
 
 impl Signer {
@@ -76,7 +77,7 @@ impl Signer {
         fields.extend(self.credentials.session_token().map(|token| ("x-amz-security-token", token)));
 
         let policy = policy(terms, &fields, expires_at);
-        let signature = self.signature(&policy, day, now);
+        let signature = self.signature(&policy, now);
         fields.extend([("policy", policy.as_str()), ("x-amz-signature", signature.as_str())]);
 
         PresignedPost {
@@ -87,12 +88,11 @@ impl Signer {
     }
 
     /// SigV4 over a POST policy: the string to sign is the Base64 text itself.
-    fn signature(&self, policy: &str, day: &str, now: SystemTime) -> String {
+    fn signature(&self, policy: &str, now: SystemTime) -> String {
+        let today = epoch_seconds(now) / SECONDS_OF_A_DAY;
         let mut key = self.key.lock().unwrap_or_else(PoisonError::into_inner);
-        let (_, key) = match key.take() {
-            Some(todays) if todays.0 == day => key.insert(todays),
-            _ => key.insert((day.to_owned(), self.derive_key(now))),
-        };
+        let todays = key.take().filter(|(day, _)| *day == today);
+        let (_, key) = key.insert(todays.unwrap_or_else(|| (today, self.derive_key(now))));
         calculate_signature(key, policy.as_bytes())
     }
 
@@ -227,7 +227,7 @@ mod tests {
         }
 
         fn signature(&self, policy: &str) -> String {
-            Signer::new(&self.aws()).signature(policy, &amz_date(self.now())[..8], self.now())
+            Signer::new(&self.aws()).signature(policy, self.now())
         }
     }
 
@@ -271,9 +271,8 @@ mod tests {
         let signer = Signer::new(&case.aws());
         for hours in [0, 1, 24, 25, 0] {
             let now = case.now() + Duration::from_hours(hours);
-            let day = &amz_date(now)[..8];
-            let fresh = Signer::new(&case.aws()).signature("policy", day, now);
-            assert_eq!(signer.signature("policy", day, now), fresh, "after {hours} h");
+            let fresh = Signer::new(&case.aws()).signature("policy", now);
+            assert_eq!(signer.signature("policy", now), fresh, "after {hours} h");
         }
         assert_eq!(format!("{signer:?}"), format!("Signer({})", case.region), "nothing that signs is printed");
     }

@@ -114,6 +114,13 @@ mod tests {
         RecordId { project_step: "project-1".to_owned(), mail: "a@b".to_owned() }
     }
 
+    /// Whether the directory's table holds the record.
+    async fn is_recorded(dir: &Path) -> bool {
+        let (listener, table) = listener_and_table().await;
+        let getting = Box::pin(async { table.get(&id()).await });
+        while_serving(listener, dir, getting).await.unwrap().unwrap().is_some()
+    }
+
     #[tokio::test]
     async fn records_are_still_there_after_a_restart() {
         let parent = TempDir::new().unwrap();
@@ -126,9 +133,7 @@ mod tests {
         while_serving(listener, &dir, asking).await.unwrap().unwrap();
         let (listener, _) = listener_and_table().await;
         create(listener, &dir, async { panic!("there is a table") }).await.unwrap();
-        let (listener, table) = listener_and_table().await;
-        let getting = Box::pin(async { table.get(&id()).await });
-        assert!(while_serving(listener, &dir, getting).await.unwrap().unwrap().is_some());
+        assert!(is_recorded(&dir).await);
     }
 
     #[tokio::test]
@@ -147,9 +152,7 @@ mod tests {
             table.create().await
         });
         create(listener, &dir, whole).await.unwrap();
-        let (listener, table) = listener_and_table().await;
-        let getting = Box::pin(async { table.get(&id()).await });
-        assert!(while_serving(listener, &dir, getting).await.unwrap().unwrap().is_none());
+        assert!(!is_recorded(&dir).await);
     }
 
     #[tokio::test]

@@ -8,9 +8,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
 use video_core::key::Sequencer;
 
-use super::{
-    BOTH, Functions, LONG_LEASE, Tally, TranscoderKind, Upload, Video, on_both, records, seeded, system_that_counts,
-};
+use super::{BOTH, LONG_LEASE, Tally, TranscoderKind, Upload, Video, on_both, records, seeded, system_that_counts};
 
 const HANDLERS: usize = 8;
 const MOST_COPIES: usize = 20;
@@ -18,10 +16,7 @@ const MOST_UPLOADS_OF_A_KEY: usize = 5;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn duplicates_in_any_order_make_one_job_for_each_newest_upload() {
-    on_both(async |kind| {
-        storm(kind, 250, 25).await;
-    })
-    .await;
+    on_both(|kind| storm(kind, 250, 25)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -70,8 +65,7 @@ fn copies(rng: &mut fastrand::Rng, uploads: Vec<Upload>, events: usize) -> VecDe
 
 async fn storm(kind: TranscoderKind, events: usize, count: usize) {
     let mut rng = seeded("duplicates");
-    let system = system_that_counts(kind).await;
-    let functions = Functions::of(&system, kind).await;
+    let (system, functions) = system_that_counts(kind).await;
     let (newest, older) = uploads(&system, &mut rng, count).await;
     let queue = copies(&mut rng, newest.iter().chain(&older).cloned().collect(), events);
     assert_eq!(queue.len(), events);

@@ -18,8 +18,7 @@ use super::{
 #[tokio::test]
 async fn events_that_come_again_after_the_end_change_nothing() {
     on_both(async |kind| {
-        let system = system_that_counts(kind).await;
-        let functions = Functions::of(&system, kind).await;
+        let (system, functions) = system_that_counts(kind).await;
         let function = functions.direct(LONG_LEASE);
         let mut deliveries = 0;
         for (person, end) in [State::Complete, State::Error].into_iter().enumerate() {
@@ -52,10 +51,7 @@ async fn events_that_come_again_after_the_end_change_nothing() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_sweep_heals_what_lost_its_events() {
-    on_both(async |kind| {
-        heal(kind, 24).await;
-    })
-    .await;
+    on_both(|kind| heal(kind, 24)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -90,8 +86,7 @@ async fn log_of_a_sweep(fate: impl Fn(&Call) -> Fate + Send + Sync + 'static) ->
     let _capturing = tracing::subscriber::set_default(subscriber);
 
     let kind = TranscoderKind::MediaConvert;
-    let system = system_that_counts(kind).await;
-    let functions = Functions::of(&system, kind).await;
+    let (system, functions) = system_that_counts(kind).await;
     let network = Network::to(&system, fate).await;
     video_events::handle(&network.function(&functions, SHORT_LEASE), sweep()).await.unwrap();
     log.text()
@@ -100,8 +95,7 @@ async fn log_of_a_sweep(fate: impl Fn(&Call) -> Fate + Send + Sync + 'static) ->
 /// A third of the uploads lost the job's result; a third died before the job, a third after it, and their event never came again.
 async fn heal(kind: TranscoderKind, count: usize) {
     let started = Instant::now();
-    let system = system_that_counts(kind).await;
-    let functions = Functions::of(&system, kind).await;
+    let (system, functions) = system_that_counts(kind).await;
     let mut uploads = Vec::new();
     for person in 0..count {
         let upload = Video::of("healed", person).requested(&system).await.upload("0A");

@@ -9,7 +9,7 @@ use video_core::records::{RecordId, Status};
 use video_tests::faults::{Answer, Call, Fate, Network};
 
 use super::{
-    Functions, LONG_LEASE, State, Tally, TestSystem, Upload, Video, delivered, each, job_event, on_both, records,
+    LONG_LEASE, State, Tally, TestSystem, Upload, Video, delivered, each, job_event, on_both, records,
     system_that_counts,
 };
 
@@ -32,8 +32,7 @@ fn item(id: &RecordId, video: &Video) -> Value {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_index_that_lags_makes_no_second_record_and_loses_nothing() {
     on_both(async |kind| {
-        let system = system_that_counts(kind).await;
-        let functions = Functions::of(&system, kind).await;
+        let (system, functions) = system_that_counts(kind).await;
         let lagging = Arc::new(AtomicBool::new(true));
         let network = stale_index(&system, &lagging, Vec::new()).await;
         let function = network.function(&functions, LONG_LEASE);
@@ -68,8 +67,7 @@ async fn an_index_that_lags_makes_no_second_record_and_loses_nothing() {
 #[tokio::test]
 async fn an_index_that_knows_only_a_record_nobody_asked_for_does_not_hide_the_one_somebody_did() {
     on_both(async |kind| {
-        let system = system_that_counts(kind).await;
-        let functions = Functions::of(&system, kind).await;
+        let (system, functions) = system_that_counts(kind).await;
         let video = Video::of("copied", 0);
         let direct = functions.direct(LONG_LEASE);
         delivered(&direct, &video.upload("0A").event(&system)).await;
@@ -91,8 +89,7 @@ async fn an_index_that_knows_only_a_record_nobody_asked_for_does_not_hide_the_on
 #[tokio::test]
 async fn an_index_that_still_holds_a_deleted_record_only_delays_its_upload() {
     on_both(async |kind| {
-        let system = system_that_counts(kind).await;
-        let functions = Functions::of(&system, kind).await;
+        let (system, functions) = system_that_counts(kind).await;
         let video = Video::of("deleted", 0).requested(&system).await;
         let key = |text: &str| AttributeValue::S(text.to_owned());
         let delete = system.dynamodb().delete_item().table_name(system.at.table);

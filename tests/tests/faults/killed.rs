@@ -41,8 +41,8 @@ type Kill = (usize, Way);
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_handler_killed_at_any_call_loses_nothing_and_doubles_nothing() {
     on_both(async |kind| {
-        let system = system_that_counts(kind).await;
-        let calls = calls_of_a_handler(&system, kind, Whose::Asked).await;
+        let (system, functions) = system_that_counts(kind).await;
+        let calls = calls_of_a_handler(&system, &functions, Whose::Asked).await;
         assert_eq!(calls, 4, "find, claim, create the job, record it");
         let once = (1..=calls).flat_map(|n| WAYS.map(|way| vec![(n, way)]));
         // The one that takes over dies too, after a first one that may or may not have created its job.
@@ -51,12 +51,12 @@ async fn a_handler_killed_at_any_call_loses_nothing_and_doubles_nothing() {
                 [Way::BeforeTheRequest, Way::BeforeTheAnswer].map(|first| vec![(calls - 1, first), (n, way)])
             })
         });
-        kills(&system, kind, Whose::Asked, once.chain(twice).collect()).await;
+        kills(&system, &functions, kind, Whose::Asked, once.chain(twice).collect()).await;
 
-        let calls = calls_of_a_handler(&system, kind, Whose::Nobodys).await;
+        let calls = calls_of_a_handler(&system, &functions, Whose::Nobodys).await;
         assert_eq!(calls, 6, "find in the index, find in the partition, adopt, claim, create the job, record it");
         let once = (1..=calls).flat_map(|n| WAYS.map(|way| vec![(n, way)]));
-        kills(&system, kind, Whose::Nobodys, once.collect()).await;
+        kills(&system, &functions, kind, Whose::Nobodys, once.collect()).await;
     })
     .await;
 }
@@ -65,23 +65,22 @@ async fn a_handler_killed_at_any_call_loses_nothing_and_doubles_nothing() {
 #[ignore = "the long form, for `make torture`"]
 async fn handlers_killed_twice_at_any_two_calls_lose_nothing_and_double_nothing() {
     for kind in BOTH {
-        let system = system_that_counts(kind).await;
+        let (system, functions) = system_that_counts(kind).await;
         for whose in [Whose::Asked, Whose::Nobodys] {
-            let calls = calls_of_a_handler(&system, kind, whose).await;
+            let calls = calls_of_a_handler(&system, &functions, whose).await;
             let once: Vec<Kill> = (1..=calls).flat_map(|n| WAYS.map(|way| (n, way))).collect();
             let again: Vec<Kill> = (1..=calls + 3).flat_map(|n| WAYS.map(|way| (n, way))).collect();
             let twice = once.iter().flat_map(|first| again.iter().map(move |second| vec![*first, *second]));
             let singly = once.iter().map(|kill| vec![*kill]);
-            kills(&system, kind, whose, singly.chain(twice).collect()).await;
+            kills(&system, &functions, kind, whose, singly.chain(twice).collect()).await;
         }
     }
 }
 
-async fn calls_of_a_handler(system: &TestSystem, kind: TranscoderKind, whose: Whose) -> usize {
-    let functions = Functions::of(system, kind).await;
+async fn calls_of_a_handler(system: &TestSystem, functions: &Functions, whose: Whose) -> usize {
     let network = Network::to(system, |_| Fate::Pass).await;
     let upload = whose.video(system, "counted", 0).await.upload("0A");
-    video_events::handle(&network.function(&functions, SHORT_LEASE), upload.event(system)).await.unwrap();
+    video_events::handle(&network.function(functions, SHORT_LEASE), upload.event(system)).await.unwrap();
     network.calls()
 }
 
@@ -101,16 +100,15 @@ impl Whose {
     }
 }
 
-async fn kills(system: &TestSystem, kind: TranscoderKind, whose: Whose, cases: Vec<Vec<Kill>>) {
+async fn kills(system: &TestSystem, functions: &Functions, kind: TranscoderKind, whose: Whose, cases: Vec<Vec<Kill>>) {
     let started = Instant::now();
-    let functions = Functions::of(system, kind).await;
     let before = records(system).await;
     let all = cases.len();
     let killed = each(cases, async |number, kills: Vec<Kill>| {
         let upload = whose.video(system, "killed", number).await.upload("0A");
         let mut killed = 0;
         for kill in kills.iter().copied() {
-            killed += usize::from(dies(system, &functions, &upload.event(system), kill).await);
+            killed += usize::from(dies(system, functions, &upload.event(system), kill).await);
             lease_is_over(system, &upload).await;
         }
         delivered(&functions.direct(SHORT_LEASE), &upload.event(system)).await;
@@ -119,7 +117,7 @@ async fn kills(system: &TestSystem, kind: TranscoderKind, whose: Whose, cases: V
     .await;
     let uploads: Vec<Upload> = killed.iter().map(|(upload, ..)| upload.clone()).collect();
     let deaths: usize = killed.iter().map(|(_, killed, _)| killed).sum();
-    let tally = Tally::of(system, &functions, &uploads, &[]).await;
+    let tally = Tally::of(system, functions, &uploads, &[]).await;
     println!(
         "killed: {kind:?}: {whose:?}: {all} cases, {deaths} handlers killed, {tally}, {:.1} s",
         started.elapsed().as_secs_f64()
@@ -175,8 +173,7 @@ async fn lease_is_over(system: &TestSystem, upload: &Upload) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_handler_killed_over_a_result_loses_none() {
     on_both(async |kind| {
-        let system = system_that_counts(kind).await;
-        let functions = Functions::of(&system, kind).await;
+        let (system, functions) = system_that_counts(kind).await;
         let function = functions.direct(LONG_LEASE);
         let cases: Vec<Kill> = (1..=2).flat_map(|n| WAYS.map(|way| (n, way))).collect();
         let all = cases.len();
@@ -198,8 +195,7 @@ async fn a_handler_killed_over_a_result_loses_none() {
 #[tokio::test]
 async fn an_invocation_that_runs_out_of_time_says_so_and_its_event_comes_again() {
     on_both(async |kind| {
-        let system = system_that_counts(kind).await;
-        let functions = Functions::of(&system, kind).await;
+        let (system, functions) = system_that_counts(kind).await;
         let upload = Video::of("slow", 0).requested(&system).await.upload("0A");
         let never = |call: &Call| match call.operation.as_str() {
             "CreateJob" => Fate::Hold { arrived: Arc::default(), go: Arc::default(), done: Arc::default() },
@@ -242,10 +238,7 @@ const BREAKS: [Break; 6] =
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_network_that_breaks_at_any_call_loses_nothing_and_doubles_nothing() {
-    on_both(async |kind| {
-        breaks(kind, 1).await;
-    })
-    .await;
+    on_both(|kind| breaks(kind, 1)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -261,8 +254,7 @@ async fn a_network_that_breaks_often_at_any_call_loses_nothing_and_doubles_nothi
 /// Each call breaks `times` times in each way, while duplicates of the event come at once, beside it and after it.
 async fn breaks(kind: TranscoderKind, times: usize) {
     let started = Instant::now();
-    let system = system_that_counts(kind).await;
-    let functions = Functions::of(&system, kind).await;
+    let (system, functions) = system_that_counts(kind).await;
     let cases: Vec<(usize, Break)> = (1..=4).flat_map(|n| BREAKS.map(|way| (n, way))).collect();
     let all = cases.len();
     let uploads = each(cases, async |number, (n, way)| {

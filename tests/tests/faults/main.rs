@@ -26,6 +26,7 @@ use video_tests::TestSystem;
 use video_tests::faults::Functions;
 
 const BOTH: [TranscoderKind; 2] = [TranscoderKind::ElasticTranscoder, TranscoderKind::MediaConvert];
+
 /// Runs a test on both transcoders at once, since most of its time is waiting.
 async fn on_both(test: impl AsyncFn(TranscoderKind)) {
     futures_util::future::join_all(BOTH.map(|kind| test(kind))).await;
@@ -48,17 +49,19 @@ const LEASE_OF_ONE_AT_A_TIME: u64 = 3;
 /// The shortest lease there is, so that it ends while a test waits.
 const SHORT_LEASE: u64 = 1;
 
-/// A system that feeds no function and transcodes nothing: its jobs are only counted.
-async fn system_that_counts(kind: TranscoderKind) -> TestSystem {
+/// A system that feeds no function and transcodes nothing, so that its jobs are only counted; and functions to be fed by hand.
+async fn system_that_counts(kind: TranscoderKind) -> (TestSystem, Functions) {
     // The disk is not what is tried here, and DynamoDB's file waits for it at every write.
     let memory = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir());
-    TestSystem::start_in(memory.unwrap(), |options| {
+    let system = TestSystem::start_in(memory.unwrap(), |options| {
         options.transcoder = kind;
         options.deliver_events = false;
         options.ffmpeg.ffmpeg = PathBuf::from("/nonexistent/ffmpeg");
         options.ffmpeg.ffprobe = PathBuf::from("/nonexistent/ffprobe");
-    })
-    .await
+    });
+    let system = system.await;
+    let functions = Functions::of(&system, kind).await;
+    (system, functions)
 }
 
 /// The seed of this run, printed so that it can be repeated.

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use video_events::Error;
 use video_tests::faults::{Answer, Call, Fate, Network};
 
-use super::{Functions, LONG_LEASE, SHORT_LEASE, Tally, Video, delivered, on_both, system_that_counts};
+use super::{LONG_LEASE, SHORT_LEASE, Tally, Video, delivered, on_both, system_that_counts};
 
 fn poison() -> Vec<Value> {
     let long = "x".repeat(1 << 20);
@@ -35,8 +35,7 @@ fn poison() -> Vec<Value> {
 #[tokio::test]
 async fn poison_is_acknowledged_without_a_call_to_aws() {
     on_both(async |kind| {
-        let system = system_that_counts(kind).await;
-        let functions = Functions::of(&system, kind).await;
+        let (system, functions) = system_that_counts(kind).await;
         let network = Network::to(&system, |_| Fate::Pass).await;
         let function = network.function(&functions, LONG_LEASE);
         let mut events: Vec<Value> = poison().into_iter().map(|record| json!({ "Records": [record] })).collect();
@@ -54,8 +53,7 @@ async fn poison_is_acknowledged_without_a_call_to_aws() {
 #[tokio::test]
 async fn good_records_beside_poison_and_failures_are_done_and_the_rest_comes_again() {
     on_both(async |kind| {
-        let system = system_that_counts(kind).await;
-        let functions = Functions::of(&system, kind).await;
+        let (system, functions) = system_that_counts(kind).await;
         let mut uploads = Vec::new();
         for person in 0..12 {
             uploads.push(Video::of("mixed", person).requested(&system).await.upload("0A"));

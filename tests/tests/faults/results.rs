@@ -69,8 +69,7 @@ fn orders(steps: &[Step]) -> Vec<Vec<Step>> {
 async fn all_orders(kind: TranscoderKind, orders: &[Vec<Step>]) {
     const LANES: usize = 8;
     let started = Instant::now();
-    let system = system_that_counts(kind).await;
-    let functions = Functions::of(&system, kind).await;
+    let (system, functions) = system_that_counts(kind).await;
     let lanes = (0..LANES).map(async |lane| {
         let (slow, table) = (SlowHandler::start(&system, &functions).await, system.table());
         let mut samples = 0;

@@ -41,8 +41,7 @@ type Attempts = HashMap<String, Vec<(u32, Instant)>>;
 
 async fn storm(kind: TranscoderKind, count: usize) {
     let started = Instant::now();
-    let system = system_that_counts(kind).await;
-    let functions = Functions::of(&system, kind).await;
+    let (system, functions) = system_that_counts(kind).await;
     let mut uploads = Vec::new();
     for person in 0..count {
         let video = Video::of(&format!("throttled{}", person % 5), person).requested(&system).await;

@@ -12,7 +12,7 @@ use aws_smithy_runtime_api::client::interceptors::context::InterceptorContext;
 use aws_smithy_runtime_api::client::retries::classifiers::{ClassifyRetry, RetryAction};
 use aws_types::SdkConfig;
 
-use super::{Job, SubmitError, created, is_code, submit_error};
+use super::{Job, SubmitError, carries, created, is_code, submit_error};
 use crate::Error;
 use crate::records::JobResult;
 use crate::time::epoch_seconds;
@@ -72,9 +72,7 @@ impl ElasticTranscoder {
                 {
                     return Ok(None);
                 }
-                let carries_token =
-                    job.user_metadata.as_ref().and_then(|pairs| pairs.get("token")).is_some_and(|own| own == token);
-                if carries_token && job.status.as_deref() != Some("Canceled") {
+                if carries(job.user_metadata.as_ref(), token) && job.status.as_deref() != Some("Canceled") {
                     return Ok(job.id);
                 }
             }

@@ -15,7 +15,7 @@ use aws_sdk_mediaconvert::types::{
 };
 use aws_types::SdkConfig;
 
-use super::{Job, SubmitError, created, is_code, submit_error};
+use super::{Job, SubmitError, carries, created, is_code, submit_error};
 use crate::Error;
 use crate::key::ObjectKey;
 use crate::records::JobResult;
@@ -92,9 +92,7 @@ impl MediaConvert {
                 if job.created_at.is_some_and(|created| created.secs() < since) {
                     return Ok(None);
                 }
-                let carries_token =
-                    job.user_metadata.as_ref().and_then(|pairs| pairs.get("token")).is_some_and(|own| own == token);
-                if carries_token && job.status != Some(JobStatus::Canceled) {
+                if carries(job.user_metadata.as_ref(), token) && job.status != Some(JobStatus::Canceled) {
                     return Ok(job.id);
                 }
             }

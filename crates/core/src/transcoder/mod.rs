@@ -208,6 +208,11 @@ impl Metadata {
     }
 }
 
+/// Whether a job with this metadata was created for the upload with this token.
+fn carries(metadata: Option<&HashMap<String, String>>, token: &str) -> bool {
+    metadata.and_then(|pairs| pairs.get("token")).is_some_and(|own| own == token)
+}
+
 /// Codes that say "later" although their status is 4xx: throttling, and credentials or clocks that a moment mends.
 const RETRYABLE: [&str; 10] = [
     "ThrottlingException",
