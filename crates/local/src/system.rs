@@ -7,7 +7,7 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use serde_json::Value;
@@ -195,7 +195,7 @@ impl System {
     /// # Errors
     /// [`StartError`]; nothing is left running then.
     pub async fn start(options: Options) -> Result<Self, StartError> {
-        let lock = lock(&options.data_dir)?;
+        let lock = lock(&options.data_dir).await?;
         let ports = Ports::bind(options.port).await?;
         let database =
             Database::open(&options.data_dir.join("local.sqlite"), &[s3::SCHEMA, events::SCHEMA, transcoder::SCHEMA])?;
@@ -340,15 +340,24 @@ fn url(listener: &TcpListener) -> String {
     listener.local_addr().map(|address| format!("http://{address}")).unwrap_or_default()
 }
 
+/// How long a start waits for the lock: a process that is just ending may still have it, and so may a child that another thread is just
+/// starting, which has all our files until it becomes another program.
+const LOCK_PATIENCE: Duration = Duration::from_secs(1);
+const LOCK_POLL: Duration = Duration::from_millis(10);
+
 /// Creates the data directory and takes it for this process; the lock goes with the process, however it ends.
-fn lock(data_dir: &Path) -> Result<File, StartError> {
+async fn lock(data_dir: &Path) -> Result<File, StartError> {
     let failed = |source| StartError::DataDir { path: data_dir.to_owned(), source };
     std::fs::create_dir_all(data_dir).map_err(failed)?;
     let file = File::create(data_dir.join("lock")).map_err(failed)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(StartError::InUse(data_dir.to_owned())),
-        Err(TryLockError::Error(source)) => Err(failed(source)),
+    let end = Instant::now() + LOCK_PATIENCE;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) if Instant::now() < end => tokio::time::sleep(LOCK_POLL).await,
+            Err(TryLockError::WouldBlock) => return Err(StartError::InUse(data_dir.to_owned())),
+            Err(TryLockError::Error(source)) => return Err(failed(source)),
+        }
     }
 }
 
@@ -430,5 +439,24 @@ fn invoke(
     move |event| {
         let function = function.clone();
         Box::pin(async move { video_events::handle(&function, event).await.map_err(|error| error.to_string()) })
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_lock_that_is_just_given_back_is_waited_for_and_one_that_is_kept_is_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let held = lock(dir.path()).await.unwrap();
+        let given_back = async move {
+            tokio::time::sleep(LOCK_POLL * 5).await;
+            drop(held);
+        };
+        let ((), waited) = tokio::join!(given_back, lock(dir.path()));
+        let _held = waited.unwrap();
+        assert!(matches!(lock(dir.path()).await, Err(StartError::InUse(_))));
     }
 }
