@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
-use video_local::TranscoderKind;
+use video_core::TranscoderKind;
 
 use crate::{TestSystem, Variables};
 
@@ -177,7 +177,7 @@ impl Functions {
         let mut functions = Self { variables, kind, pipeline: String::new() };
         let pipelines = functions.elastic_transcoder().list_pipelines().send().await.unwrap();
         pipelines.pipelines()[0].id().unwrap().clone_into(&mut functions.pipeline);
-        let named = functions.variables.clone().with("TRANSCODER", kind.name());
+        let named = functions.variables.clone().with("TRANSCODER", kind.as_str());
         functions.variables = named.with("PIPELINE_NAME", functions.pipeline.clone());
         functions
     }

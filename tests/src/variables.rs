@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use axum::Router;
 use serde_json::Value;
-use video_core::aws::Aws;
-use video_core::config;
+use video_core::aws::AwsConfig;
+use video_core::config::{ApiConfig, EventsConfig};
 
 /// The variables of both functions. Cheap enough to change for one of them.
 #[derive(Clone)]
@@ -79,19 +79,19 @@ impl Variables {
     }
 
     /// The settings of the AWS clients.
-    pub fn aws(&self) -> Aws {
-        Aws::read(&|name| self.lookup(name)).unwrap()
+    pub fn aws(&self) -> AwsConfig {
+        AwsConfig::from_env(&|name| self.lookup(name)).unwrap()
     }
 
     /// The API function.
     pub fn api(&self) -> Router {
-        let config = config::Api::read(&|name| self.lookup(name)).unwrap();
-        video_api::router(video_api::State::new(config, self.aws()).unwrap())
+        let config = ApiConfig::from_env(&|name| self.lookup(name)).unwrap();
+        video_api::router(video_api::AppState::new(config, &self.aws()).unwrap())
     }
 
     /// The events function.
     pub fn events(&self) -> video_events::State {
-        video_events::State::new(config::Events::read(&|name| self.lookup(name)).unwrap(), &self.aws())
+        video_events::State::new(EventsConfig::from_env(&|name| self.lookup(name)).unwrap(), &self.aws())
     }
 
     fn lookup(&self, name: &str) -> Option<String> {

@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tower::ServiceExt;
-use video_core::key::ObjectKey;
+use video_core::ids::ObjectKey;
 use video_core::records::Table;
 use video_tests::lambda::{Function, Outcome};
 use video_tests::{TestSystem, Variables};
@@ -450,7 +450,7 @@ fn judge_form(fields: &Value) -> Result<(), TestCaseError> {
     prop_assert_eq!(&fields["Content-Type"], content_type);
     let object = ObjectKey::from_event(key).map_err(|error| TestCaseError::fail(error.to_string()))?;
     prop_assert_eq!(object.as_str(), key, "the key of the event is the key of the form");
-    prop_assert!(object.signed_stem().is_some() && object.is_video(), "{key}");
+    prop_assert!(object.upload_prefix().is_some() && object.is_video(), "{key}");
 
     let policy = BASE64_STANDARD.decode(fields["policy"].as_str().unwrap_or_default()).unwrap_or_default();
     let policy: Value = serde_json::from_slice(&policy).unwrap_or_default();

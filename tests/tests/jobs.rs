@@ -2,10 +2,11 @@
 
 use std::time::{Duration, SystemTime};
 
-use video_core::key::ObjectKey;
-use video_core::records::JobResult;
-use video_core::transcoder::{Job, Settings, Transcoder};
-use video_local::TranscoderKind;
+use video_core::TranscoderKind;
+use video_core::ids::ObjectKey;
+use video_core::job::Job;
+use video_core::job::JobResult;
+use video_core::transcoder::{Transcoder, TranscoderConfig};
 use video_tests::{TestSystem, Variables, eventually, media};
 
 const KEY: &str = "Alba/0/c5e866594d810c0c3e1f.webm";
@@ -16,9 +17,9 @@ async fn transcoder(system: &TestSystem, kind: TranscoderKind) -> Transcoder {
     let settings = match kind {
         TranscoderKind::ElasticTranscoder => {
             let pipelines = aws_sdk_elastictranscoder::Client::new(&aws).list_pipelines().send().await.unwrap();
-            Settings::ElasticTranscoder { pipeline_id: pipelines.pipelines()[0].id().unwrap().to_owned() }
+            TranscoderConfig::ElasticTranscoder { pipeline_id: pipelines.pipelines()[0].id().unwrap().to_owned() }
         }
-        TranscoderKind::MediaConvert => Settings::MediaConvert {
+        TranscoderKind::MediaConvert => TranscoderConfig::MediaConvert {
             role_arn: "arn:aws:iam::000000000000:role/mediaconvert".to_owned(),
             queue_arn: None,
             output_bucket: system.at.output_bucket.to_owned(),

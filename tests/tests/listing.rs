@@ -114,7 +114,7 @@ async fn filters_pass_what_matches_and_nothing_else() {
 #[tokio::test]
 async fn an_upload_that_nobody_asked_for_is_found_by_its_stand_in() {
     let system = TestSystem::start_with(|options| options.deliver_events = false).await;
-    let key = video_core::key::ObjectKey::from_decoded("Alba/0/my clip.webm").unwrap();
+    let key = video_core::ids::ObjectKey::from_decoded("Alba/0/my clip.webm").unwrap();
     system.table().find_or_adopt(&key, std::time::SystemTime::now()).await.unwrap();
     system.form("/presignedurl/Alba/0?mail=a@b").await;
     assert_eq!(system.videos("?mail=unknown/my%20clip.webm").await.len(), 1);

@@ -17,8 +17,8 @@ use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 use tracing_subscriber::EnvFilter;
+use video_core::TranscoderKind;
 use video_core::records::RecordId;
-use video_local::TranscoderKind;
 use video_tests::program::{LocalSystem, Profile, program};
 use video_tests::{Log, TestSystem, Variables, eventually, media, sweep};
 

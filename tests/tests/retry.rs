@@ -3,8 +3,8 @@
 use aws_sdk_dynamodb::types::AttributeValue;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
+use video_core::TranscoderKind;
 use video_core::records::RecordId;
-use video_local::TranscoderKind;
 use video_tests::{TestSystem, Variables, eventually, media, sweep};
 
 const BOTH: [TranscoderKind; 2] = [TranscoderKind::ElasticTranscoder, TranscoderKind::MediaConvert];

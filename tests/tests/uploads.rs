@@ -1,7 +1,7 @@
 //! Uploads again, uploads that nobody asked for, keys of every kind, and a system that is stopped in between.
 
 use serde_json::Value;
-use video_local::TranscoderKind;
+use video_core::TranscoderKind;
 use video_tests::media::{self, Facts};
 use video_tests::{TestSystem, eventually};
 

@@ -1,7 +1,7 @@
 //! Real videos through the whole system, with both transcoders.
 
 use serde_json::Value;
-use video_local::TranscoderKind;
+use video_core::TranscoderKind;
 use video_tests::TestSystem;
 use video_tests::media::{self, Facts};
 

@@ -1,42 +1,15 @@
-//! Who may see the videos: one admin, by HTTP basic auth (RFC 7617).
+//! The one admin's name and password: from the environment, or from a secret that can be rotated.
 
 use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
 use aws_sdk_secretsmanager::Client;
 use aws_types::SdkConfig;
-use axum::extract::FromRequestParts;
-use axum::http::request::Parts;
-use axum_extra::TypedHeader;
-use axum_extra::headers::Authorization;
-use axum_extra::headers::authorization::Basic;
 use blake2::{Blake2b512, Digest};
 use serde::Deserialize;
 use subtle::ConstantTimeEq;
 use video_core::error::describe;
 use video_core::{Error as CoreError, config};
-
-use crate::State;
-use crate::error::Error;
-
-/// The admin, signed in: a handler that takes it can only run for one.
-pub struct Admin {
-    pub username: String,
-}
-
-impl FromRequestParts<State> for Admin {
-    type Rejection = Error;
-
-    async fn from_request_parts(parts: &mut Parts, state: &State) -> Result<Self, Error> {
-        let header = TypedHeader::<Authorization<Basic>>::from_request_parts(parts, state).await;
-        let TypedHeader(given) = header.map_err(|_| Error::Unauthorized)?;
-        if state.0.authenticator.knows(given.username(), given.password()).await? {
-            Ok(Self { username: given.username().to_owned() })
-        } else {
-            Err(Error::Unauthorized)
-        }
-    }
-}
 
 /// The right name and password.
 #[derive(Deserialize, Clone)]
@@ -46,14 +19,15 @@ pub struct Login {
 }
 
 impl Login {
-    /// Takes the same time for a wrong name, a wrong password and both, whatever they have in common with the right ones.
+    /// Compares in the same time for a wrong name, a wrong password and both, whatever they have in common with the
+    /// right ones.
     fn matches(&self, username: &str, password: &str) -> bool {
         let same = |right: &str, given: &str| Blake2b512::digest(right).ct_eq(&Blake2b512::digest(given));
         (same(&self.username, username) & same(&self.password, password)).into()
     }
 }
 
-/// Knows the right name and password, wherever they are kept.
+/// Verifies names and passwords, wherever the right ones are kept.
 pub enum Authenticator {
     /// The local system: they never change.
     Fixed(Login),
@@ -68,49 +42,53 @@ impl std::fmt::Debug for Authenticator {
 }
 
 impl Authenticator {
-    pub fn new(admin: config::Admin, aws: &SdkConfig) -> Self {
+    pub fn new(admin: config::AdminConfig, aws: &SdkConfig) -> Self {
         match admin {
-            config::Admin::Fixed { username, password } => Self::Fixed(Login { username, password }),
-            config::Admin::Secret { arn } => Self::Secret(Secret {
+            config::AdminConfig::Fixed { username, password } => Self::Fixed(Login { username, password }),
+            config::AdminConfig::Secret { arn } => Self::Secret(Secret {
                 client: Client::new(aws),
                 arn,
                 cache: Cache::default(),
-                reading: Reading::default(),
+                refresh: Refresh::default(),
             }),
         }
     }
 
-    async fn knows(&self, username: &str, password: &str) -> Result<bool, CoreError> {
+    /// Returns whether these are the admin's name and password.
+    ///
+    /// # Errors
+    /// [`CoreError::Unavailable`] when the secret was never read and cannot be read now.
+    pub async fn verify(&self, username: &str, password: &str) -> Result<bool, CoreError> {
         match self {
             Self::Fixed(login) => Ok(login.matches(username, password)),
             Self::Secret(secret) => {
                 // A login that does not match may be newer than the cached one.
-                Ok(secret.login(READ_AGAIN).await?.matches(username, password)
-                    || secret.login(READ_AGAIN_ON_MISMATCH).await?.matches(username, password))
+                Ok(secret.login(REFRESH_INTERVAL).await?.matches(username, password)
+                    || secret.login(MISMATCH_REFRESH_INTERVAL).await?.matches(username, password))
             }
         }
     }
 }
 
-/// A rotated secret is known after this time at the latest.
-const READ_AGAIN: Duration = Duration::from_mins(5);
+/// A rotated secret is picked up after this time at the latest.
+const REFRESH_INTERVAL: Duration = Duration::from_mins(5);
 /// Wrong passwords cost at most one call in this time.
-const READ_AGAIN_ON_MISMATCH: Duration = Duration::from_secs(10);
+const MISMATCH_REFRESH_INTERVAL: Duration = Duration::from_secs(10);
 /// How long the cached login stays good while Secrets Manager does not answer.
-const KEEP: Duration = Duration::from_hours(1);
+const STALE_TTL: Duration = Duration::from_hours(1);
 
 /// A login in Secrets Manager, kept between requests and read again so that rotation needs no restart.
 pub struct Secret {
     client: Client,
     arn: String,
     cache: Cache,
-    reading: Reading,
+    refresh: Refresh,
 }
 
 /// Held for a moment only, so that whoever has a fresh login in it never waits for Secrets Manager.
 type Cache = std::sync::Mutex<Option<Cached>>;
 /// Held while Secrets Manager is asked: one request asks for all.
-type Reading = tokio::sync::Mutex<()>;
+type Refresh = tokio::sync::Mutex<()>;
 
 struct Cached {
     login: Login,
@@ -119,25 +97,25 @@ struct Cached {
 }
 
 impl Secret {
-    /// The login, asked for again when the last try is older than `max_age`.
+    /// Returns the login, read again when the last try is older than `max_age`.
     async fn login(&self, max_age: Duration) -> Result<Login, CoreError> {
-        if let Some(login) = self.tried_within(max_age) {
+        if let Some(login) = self.fresh_within(max_age) {
             return Ok(login);
         }
-        let _reading = self.reading.lock().await;
-        match self.tried_within(max_age) {
+        let _refresh = self.refresh.lock().await;
+        match self.fresh_within(max_age) {
             Some(login) => Ok(login),
-            None => self.keep(self.read().await),
+            None => self.store(self.read().await),
         }
     }
 
-    fn tried_within(&self, max_age: Duration) -> Option<Login> {
+    fn fresh_within(&self, max_age: Duration) -> Option<Login> {
         let cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
         cache.as_ref().filter(|cached| cached.tried_at.elapsed() < max_age).map(|cached| cached.login.clone())
     }
 
-    /// Keeps what was read; after a failure, what was read before stays good for a while.
-    fn keep(&self, answer: Result<Login, CoreError>) -> Result<Login, CoreError> {
+    /// Stores what was read; after a failure, what was read before stays good for a while.
+    fn store(&self, answer: Result<Login, CoreError>) -> Result<Login, CoreError> {
         let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
         // The time of the answer: a try that took long must not be followed by the next one at once.
         let now = Instant::now();
@@ -146,7 +124,7 @@ impl Secret {
                 *cache = Some(Cached { login: login.clone(), read_at: now, tried_at: now });
                 Ok(login)
             }
-            (Err(error), Some(cached)) if cached.read_at.elapsed() < KEEP => {
+            (Err(error), Some(cached)) if cached.read_at.elapsed() < STALE_TTL => {
                 tracing::warn!(error.message = %error, "the admin secret cannot be read, the cached one stays in use");
                 cached.tried_at = now;
                 Ok(cached.login.clone())

@@ -1,10 +1,11 @@
-//! What a client is told when a request cannot be answered: `{"Code": "...Error", "Message": "..."}`, as the original's framework did.
+//! What a client is told when a request cannot be answered: `{"Code": "...Error", "Message": "..."}`, as the original's
+//! framework did.
 
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use video_core::key::Invalid;
+use video_core::ids::ValidationError;
 
 /// Every way a request can fail.
 #[derive(Debug, thiserror::Error)]
@@ -17,9 +18,9 @@ pub enum Error {
     Conflict(&'static str),
     #[error("a valid user name and password are needed")]
     Unauthorized,
-    #[error("this path does not take this method")]
+    #[error("method not allowed")]
     MethodNotAllowed,
-    /// AWS did not do its part. The client learns only that trying again may help.
+    /// A call to AWS failed. The client learns only that a retry may help; the log has the details.
     #[error("the service is not available at the moment, please try again")]
     Unavailable(#[from] video_core::Error),
 }
@@ -31,8 +32,8 @@ struct Body {
     message: String,
 }
 
-impl From<Invalid> for Error {
-    fn from(invalid: Invalid) -> Self {
+impl From<ValidationError> for Error {
+    fn from(invalid: ValidationError) -> Self {
         Self::BadRequest(invalid.to_string())
     }
 }
@@ -48,7 +49,7 @@ impl IntoResponse for Error {
             Self::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailableError"),
         };
         if let Self::Unavailable(source) = &self {
-            tracing::error!(error.message = %source, "a request could not be answered");
+            tracing::error!(error.message = %source, "a call to AWS failed");
         }
         let mut response = (status, Json(Body { code, message: self.to_string() })).into_response();
         if status == StatusCode::UNAUTHORIZED {

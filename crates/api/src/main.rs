@@ -2,9 +2,10 @@
 
 use std::process::ExitCode;
 
-use video_api::{State, router};
-use video_core::aws::Aws;
-use video_core::config::{self, ConfigError, environment};
+use video_api::{AppState, router};
+use video_core::aws::AwsConfig;
+use video_core::config::ApiConfig;
+use video_core::env::{ConfigError, environment, require_lambda};
 use video_core::log;
 
 #[tokio::main(flavor = "current_thread")]
@@ -21,12 +22,12 @@ async fn main() -> ExitCode {
     }
 }
 
-fn state() -> Result<State, ConfigError> {
-    config::require_lambda(&environment)?;
-    State::new(config::Api::read(&environment)?, Aws::read(&environment)?)
+fn state() -> Result<AppState, ConfigError> {
+    require_lambda(&environment)?;
+    AppState::new(ApiConfig::from_env(&environment)?, &AwsConfig::from_env(&environment)?)
 }
 
 fn fail(error: &dyn std::fmt::Display) -> ExitCode {
-    tracing::error!("video-api stops: {error}");
+    tracing::error!("video-api failed to start: {error}");
     ExitCode::FAILURE
 }

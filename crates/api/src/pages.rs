@@ -1,6 +1,8 @@
-//! The two web pages: each is one document with its style and script inside, so that it is one request and works under any path.
+//! The two web pages: each is one document with its style and script inside, so that it is one request and works under
+//! any path.
 //!
-//! The files of `pages/` are written for people and joined here without a build step; the policy names the joined texts by their hashes.
+//! The files of `pages/` are written for people and joined here without a build step; the policy names the joined texts
+//! by their hashes.
 
 use std::future::{Ready, ready};
 use std::sync::{Arc, OnceLock};
@@ -14,9 +16,9 @@ use axum::routing::get;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use sha2::{Digest, Sha256};
-use video_core::bucket::Bucket;
+use video_core::aws::Bucket;
 
-use crate::State;
+use crate::state::AppState;
 
 /// The files that a page is made of; `html` has a place for the style and one for the script.
 struct Sources {
@@ -56,23 +58,23 @@ const PERMISSIONS_POLICY: HeaderName = HeaderName::from_static("permissions-poli
 const OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
 
 /// `/upload` and `/admin`.
-pub fn routes() -> Router<State> {
+pub fn routes() -> Router<AppState> {
     Router::new().route("/upload", get(joined_once(upload))).route("/admin", get(joined_once(admin)))
 }
 
 /// Answers with a page that is joined and hashed when it is first asked for: most processes only hand out forms.
-fn joined_once(page: fn(&State) -> Page) -> impl Fn(Shared<State>) -> Ready<Page> + Clone {
+fn joined_once(page: fn(&AppState) -> Page) -> impl Fn(Shared<AppState>) -> Ready<Page> + Clone {
     let joined = Arc::new(OnceLock::new());
     move |Shared(state)| ready(joined.get_or_init(|| page(&state)).clone())
 }
 
-fn upload(state: &State) -> Page {
-    let media = origin(&state.0.media);
+fn upload(state: &AppState) -> Page {
+    let media = origin(&state.media);
     Page::new(&UPLOAD, &Allowed { connect: &media, media: "blob:", permissions: "camera=(self), microphone=(self)" })
 }
 
-fn admin(state: &State) -> Page {
-    let watched = format!("{} {}", origin(&state.0.media), origin(&state.0.output));
+fn admin(state: &AppState) -> Page {
+    let watched = format!("{} {}", origin(&state.media), origin(&state.output));
     Page::new(&ADMIN, &Allowed { connect: "", media: &watched, permissions: "camera=(), microphone=()" })
 }
 

@@ -1,51 +1,13 @@
-//! The functions' configuration: environment variables, read once at the start and checked there.
-//!
-//! Every reader takes a lookup closure instead of the process environment, so that tests need no global state.
+//! The configuration of the two functions.
 
-use std::fmt::Display;
-use std::str::FromStr;
 use std::time::Duration;
 
-use crate::transcoder::{self, ELASTIC_TRANSCODER, MEDIA_CONVERT};
-
-/// Looks up one variable; `None` when it is not set.
-pub type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
-
-/// The lookup over the environment of this process.
-#[must_use]
-pub fn environment(name: &str) -> Option<String> {
-    std::env::var(name).ok()
-}
-
-/// Refuses a start outside Lambda, where there would be nobody to ask for work.
-///
-/// # Errors
-/// [`ConfigError::Missing`] names the variable that Lambda sets.
-pub fn require_lambda(lookup: Lookup) -> Result<(), ConfigError> {
-    optional(lookup, "AWS_LAMBDA_RUNTIME_API").map(|_| ()).ok_or(ConfigError::Missing(
-        "AWS_LAMBDA_RUNTIME_API (this program runs in AWS Lambda; video-local runs on one machine)",
-    ))
-}
-
-/// Why a start is refused. The message names the variable and the rule, never a secret's value.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-pub enum ConfigError {
-    /// A variable that has no default is not set, or is empty.
-    #[error("Failed to find required {0} environment variable")]
-    Missing(&'static str),
-    /// A variable breaks its rule.
-    #[error("Failed to read {name} environment variable: it must be {rule}")]
-    Invalid {
-        /// The variable.
-        name: &'static str,
-        /// What it must be.
-        rule: String,
-    },
-}
+use crate::env::{ConfigError, Lookup, invalid, number, optional, required};
+use crate::transcoder::TranscoderConfig;
 
 /// S3 takes at most 5 GiB in one POST.
 /// See <https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html>.
-const LARGEST_POST: u64 = 5 * 1024 * 1024 * 1024;
+const MAX_POST_BYTES: u64 = 5 * 1024 * 1024 * 1024;
 const DAY: u64 = 24 * 60 * 60;
 
 /// The canned ACLs of S3: <https://docs.aws.amazon.com/AmazonS3/latest/userguide/acl-overview.html#canned-acl>.
@@ -59,9 +21,9 @@ const CANNED_ACLS: [&str; 7] = [
     "bucket-owner-full-control",
 ];
 
-/// What `video-api` needs to know.
+/// The settings of `video-api`.
 #[derive(Debug, Clone)]
-pub struct Api {
+pub struct ApiConfig {
     /// The DynamoDB table of records.
     pub table: String,
     /// The bucket that browsers post to.
@@ -69,16 +31,16 @@ pub struct Api {
     /// The bucket that holds the transcoded videos.
     pub output_bucket: String,
     /// What an upload form allows.
-    pub upload: Upload,
+    pub upload: UploadConfig,
     /// The one origin whose pages may call the API; `None` allows every origin.
     pub allowed_origin: Option<String>,
     /// Where the admin's name and password come from.
-    pub admin: Admin,
+    pub admin: AdminConfig,
 }
 
 /// What an upload form allows.
 #[derive(Debug, Clone)]
-pub struct Upload {
+pub struct UploadConfig {
     /// The canned ACL that the form carries, when one is asked for.
     pub acl: Option<String>,
     /// How long a form can be used.
@@ -89,7 +51,7 @@ pub struct Upload {
 
 /// Where the admin's name and password come from.
 #[derive(Clone)]
-pub enum Admin {
+pub enum AdminConfig {
     /// From the environment: the local system.
     Fixed {
         /// ADMIN_USERNAME.
@@ -104,58 +66,58 @@ pub enum Admin {
     },
 }
 
-impl std::fmt::Debug for Admin {
+impl std::fmt::Debug for AdminConfig {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Fixed { .. } => f.write_str("Admin::Fixed"),
-            Self::Secret { arn } => write!(f, "Admin::Secret({arn})"),
+            Self::Fixed { .. } => f.write_str("AdminConfig::Fixed"),
+            Self::Secret { arn } => write!(f, "AdminConfig::Secret({arn})"),
         }
     }
 }
 
-/// What `video-events` needs to know.
+/// The settings of `video-events`.
 #[derive(Debug, Clone)]
-pub struct Events {
+pub struct EventsConfig {
     /// The DynamoDB table of records.
     pub table: String,
     /// The bucket whose uploads are transcoded.
     pub media_bucket: String,
     /// Which transcoder does the work, with its settings.
-    pub transcoder: transcoder::Settings,
-    /// How long one invocation owns an upload: longer than the function's timeout, so that a second one never works beside it, and shorter
-    /// than the minute after which Lambda tries again.
+    pub transcoder: TranscoderConfig,
+    /// How long one invocation owns an upload: longer than the function's timeout, so that a second one never works
+    /// beside it, and shorter than the minute after which Lambda retries.
     pub lease: Duration,
 }
 
-impl Api {
+impl ApiConfig {
     /// Reads the API's variables.
     ///
     /// # Errors
     /// The first variable that is missing or breaks its rule.
-    pub fn read(lookup: Lookup) -> Result<Self, ConfigError> {
+    pub fn from_env(lookup: Lookup) -> Result<Self, ConfigError> {
         Ok(Self {
             table: required(lookup, "RESPONSES_TABLE_NAME")?,
             media_bucket: required(lookup, "MEDIA_BUCKET_NAME")?,
             output_bucket: required(lookup, "OUTPUT_BUCKET_NAME")?,
-            upload: Upload::read(lookup)?,
+            upload: UploadConfig::from_env(lookup)?,
             allowed_origin: allowed_origin(lookup)?,
-            admin: Admin::read(lookup)?,
+            admin: AdminConfig::from_env(lookup)?,
         })
     }
 }
 
-impl Upload {
-    fn read(lookup: Lookup) -> Result<Self, ConfigError> {
+impl UploadConfig {
+    fn from_env(lookup: Lookup) -> Result<Self, ConfigError> {
         Ok(Self {
             acl: acl(lookup)?,
-            expires: Duration::from_secs(number(lookup, "UPLOAD_EXPIRES_SECONDS", 3600, 1, 7 * DAY)?),
-            max_bytes: number(lookup, "MAX_UPLOAD_BYTES", LARGEST_POST, 1, LARGEST_POST)?,
+            expires: Duration::from_secs(number(lookup, "UPLOAD_EXPIRES_SECONDS", 3600, (1, 7 * DAY))?),
+            max_bytes: number(lookup, "MAX_UPLOAD_BYTES", MAX_POST_BYTES, (1, MAX_POST_BYTES))?,
         })
     }
 }
 
-impl Admin {
-    fn read(lookup: Lookup) -> Result<Self, ConfigError> {
+impl AdminConfig {
+    fn from_env(lookup: Lookup) -> Result<Self, ConfigError> {
         if let Some(arn) = optional(lookup, "ADMIN_SECRET_ARN") {
             return Ok(Self::Secret { arn });
         }
@@ -167,56 +129,19 @@ impl Admin {
     }
 }
 
-impl Events {
+impl EventsConfig {
     /// Reads the variables of the events function.
     ///
     /// # Errors
     /// The first variable that is missing or breaks its rule.
-    pub fn read(lookup: Lookup) -> Result<Self, ConfigError> {
+    pub fn from_env(lookup: Lookup) -> Result<Self, ConfigError> {
         Ok(Self {
             table: required(lookup, "RESPONSES_TABLE_NAME")?,
             media_bucket: required(lookup, "MEDIA_BUCKET_NAME")?,
-            transcoder: transcoder::Settings::read(lookup)?,
-            lease: Duration::from_secs(number(lookup, "UPLOAD_LEASE_SECONDS", 45, 1, 900)?),
+            transcoder: TranscoderConfig::from_env(lookup)?,
+            lease: Duration::from_secs(number(lookup, "UPLOAD_LEASE_SECONDS", 45, (1, 900))?),
         })
     }
-}
-
-impl transcoder::Settings {
-    fn read(lookup: Lookup) -> Result<Self, ConfigError> {
-        match optional(lookup, "TRANSCODER").as_deref() {
-            None | Some(MEDIA_CONVERT) => Ok(Self::MediaConvert {
-                role_arn: required(lookup, "MEDIACONVERT_ROLE_ARN")?,
-                queue_arn: optional(lookup, "MEDIACONVERT_QUEUE_ARN"),
-                output_bucket: required(lookup, "OUTPUT_BUCKET_NAME")?,
-            }),
-            Some(ELASTIC_TRANSCODER) => Ok(Self::ElasticTranscoder { pipeline_id: required(lookup, "PIPELINE_NAME")? }),
-            Some(_) => Err(invalid("TRANSCODER", "elastictranscoder or mediaconvert")),
-        }
-    }
-}
-
-/// A variable's value; an empty one counts as not set, since a SAM parameter cannot be left out.
-pub(crate) fn optional(lookup: Lookup, name: &str) -> Option<String> {
-    lookup(name).filter(|value| !value.is_empty())
-}
-
-pub(crate) fn required(lookup: Lookup, name: &'static str) -> Result<String, ConfigError> {
-    optional(lookup, name).ok_or(ConfigError::Missing(name))
-}
-
-pub(crate) fn invalid(name: &'static str, rule: impl Display) -> ConfigError {
-    ConfigError::Invalid { name, rule: rule.to_string() }
-}
-
-fn number(lookup: Lookup, name: &'static str, default: u64, min: u64, max: u64) -> Result<u64, ConfigError> {
-    let Some(value) = optional(lookup, name) else {
-        return Ok(default);
-    };
-    u64::from_str(&value)
-        .ok()
-        .filter(|number| (min..=max).contains(number))
-        .ok_or_else(|| invalid(name, format_args!("a whole number from {min} to {max}")))
 }
 
 fn acl(lookup: Lookup) -> Result<Option<String>, ConfigError> {
@@ -270,12 +195,12 @@ mod tests {
         }
     }
 
-    fn api(changed: &[(&str, &str)]) -> Result<Api, String> {
-        Api::read(&with(API, changed)).map_err(|e| e.to_string())
+    fn api(changed: &[(&str, &str)]) -> Result<ApiConfig, String> {
+        ApiConfig::from_env(&with(API, changed)).map_err(|e| e.to_string())
     }
 
-    fn events(changed: &[(&str, &str)]) -> Result<Events, String> {
-        Events::read(&with(EVENTS, changed)).map_err(|e| e.to_string())
+    fn events(changed: &[(&str, &str)]) -> Result<EventsConfig, String> {
+        EventsConfig::from_env(&with(EVENTS, changed)).map_err(|e| e.to_string())
     }
 
     #[test]
@@ -307,9 +232,9 @@ mod tests {
 
     #[test]
     fn the_admin_comes_from_the_secret_or_from_both_variables() {
-        assert!(matches!(api(&[]).unwrap().admin, Admin::Fixed { .. }));
+        assert!(matches!(api(&[]).unwrap().admin, AdminConfig::Fixed { .. }));
         assert!(
-            matches!(api(&[("ADMIN_SECRET_ARN", "arn:x")]).unwrap().admin, Admin::Secret { arn } if arn == "arn:x")
+            matches!(api(&[("ADMIN_SECRET_ARN", "arn:x")]).unwrap().admin, AdminConfig::Secret { arn } if arn == "arn:x")
         );
         for name in ["ADMIN_USERNAME", "ADMIN_PASSWORD"] {
             assert!(
@@ -346,9 +271,9 @@ mod tests {
 
     #[test]
     fn mediaconvert_is_the_default_and_elastic_transcoder_needs_its_pipeline() {
-        assert!(matches!(events(&[]).unwrap().transcoder, transcoder::Settings::MediaConvert { queue_arn: None, .. }));
+        assert!(matches!(events(&[]).unwrap().transcoder, TranscoderConfig::MediaConvert { queue_arn: None, .. }));
         let elastic = [("TRANSCODER", "elastictranscoder"), ("PIPELINE_NAME", "1111111111111-abcde1")];
-        assert!(matches!(events(&elastic).unwrap().transcoder, transcoder::Settings::ElasticTranscoder { .. }));
+        assert!(matches!(events(&elastic).unwrap().transcoder, TranscoderConfig::ElasticTranscoder { .. }));
         assert!(events(&elastic[..1]).unwrap_err().contains("PIPELINE_NAME"));
         assert!(events(&[("TRANSCODER", "ffmpeg")]).unwrap_err().contains("elastictranscoder or mediaconvert"));
     }

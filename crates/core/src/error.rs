@@ -1,10 +1,10 @@
-//! Why work on AWS did not get done, described without what a person typed.
+//! Failures of calls to AWS, described without anything that a person typed.
 
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
-/// A call to AWS that did not succeed, or an answer that cannot be used. Trying again later may help.
+/// A call to AWS that failed, or an answer that cannot be used. A later retry may succeed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The service failed, throttled, refused or could not be reached.
@@ -26,7 +26,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// An operation of a service that failed, described as [`describe`] does.
+    /// Returns the error of an operation that failed, described as [`describe`] does.
     pub fn unavailable<E>(service: &'static str, operation: &'static str, error: &SdkError<E, HttpResponse>) -> Self
     where
         E: ProvideErrorMetadata + std::error::Error + 'static,
@@ -35,9 +35,10 @@ impl Error {
     }
 }
 
-/// One line for the log: code and message of the service, or the chain of transport errors.
+/// Returns one line for the log: code and message of the service, or the chain of transport errors.
 ///
-/// The SDK's own `DisplayErrorContext` also prints the raw answer, and the answer to a failed condition holds the item with its mail.
+/// The SDK's own `DisplayErrorContext` also prints the raw answer, and the answer to a failed condition holds the item
+/// with its mail.
 pub fn describe<E>(error: &SdkError<E, HttpResponse>) -> String
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,

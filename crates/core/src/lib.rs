@@ -1,16 +1,18 @@
-//! What both functions share: configuration, keys, presigned uploads, records and transcoders. No HTTP, no Lambda types.
+//! What both functions share: configuration, IDs, signed forms and links, records and transcoders. No HTTP, no Lambda
+//! types.
 
 pub mod aws;
-pub mod bucket;
 pub mod config;
+pub mod env;
 pub mod error;
-mod https;
-pub mod key;
+pub mod ids;
+pub mod job;
 pub mod log;
-pub mod presigned_post;
-pub mod presigned_url;
+mod percent;
 pub mod records;
 pub mod time;
 pub mod transcoder;
+pub mod transcoder_kind;
 
 pub use error::Error;
+pub use transcoder_kind::TranscoderKind;

@@ -7,8 +7,9 @@ use std::process::ExitCode;
 
 use lambda_runtime::{LambdaEvent, service_fn};
 use serde_json::Value;
-use video_core::aws::Aws;
-use video_core::config::{self, ConfigError, environment};
+use video_core::aws::AwsConfig;
+use video_core::config::EventsConfig;
+use video_core::env::{ConfigError, environment, require_lambda};
 use video_core::log;
 use video_events::{State, handle_until};
 
@@ -31,11 +32,11 @@ async fn main() -> ExitCode {
 }
 
 fn state() -> Result<State, ConfigError> {
-    config::require_lambda(&environment)?;
-    Ok(State::new(config::Events::read(&environment)?, &Aws::read(&environment)?))
+    require_lambda(&environment)?;
+    Ok(State::new(EventsConfig::from_env(&environment)?, &AwsConfig::from_env(&environment)?))
 }
 
 fn fail(error: &dyn std::fmt::Display) -> ExitCode {
-    tracing::error!("video-events stops: {error}");
+    tracing::error!("video-events failed to start: {error}");
     ExitCode::FAILURE
 }

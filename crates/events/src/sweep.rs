@@ -1,26 +1,28 @@
-//! The sweep: finds videos that hang and settles them. It runs on a schedule and asks the transcoder, in case an event never came.
+//! The sweep: finds stuck videos and settles them. It runs on a schedule and asks the transcoder, in case an event
+//! never came.
 
 use std::time::{Duration, SystemTime};
 
-use video_core::key::ObjectKey;
-use video_core::records::{JobEvent, JobResult, Record, RecordId, SHARDS, Status, Upload};
+use video_core::ids::ObjectKey;
+use video_core::job::{JobEvent, JobResult};
+use video_core::records::{Record, RecordId, SHARDS, Status, Upload};
 use video_core::time::{epoch_seconds, parse_rfc3339};
 
-use crate::{Error, State, s3};
+use crate::{Error, State, upload};
 
 /// Younger uploads are left to their own events and to Lambda's retries, which end after three minutes.
-const OLD: Duration = Duration::from_mins(10);
+const MIN_AGE: Duration = Duration::from_mins(10);
 /// Records of one shard in one sweep; the next sweep goes on with what is still open.
-const MOST: i32 = 100;
+const BATCH_SIZE: i32 = 100;
 /// A sweep ends before the function's time does.
-const LONGEST: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Settles what hangs. What cannot be settled now is left to the next sweep, so this never fails as a whole.
+/// Settles stuck videos. What cannot be settled now is left to the next sweep, so this never fails as a whole.
 pub async fn sweep(state: &State) {
-    let mut swept = Swept::default();
+    let mut summary = Summary::default();
     // On the heap: one future of everything that may happen to a video is deep.
-    let in_time = tokio::time::timeout(LONGEST, Box::pin(swept.every_shard(state))).await.is_ok();
-    let Swept { found, failed } = swept;
+    let in_time = tokio::time::timeout(TIMEOUT, Box::pin(summary.every_shard(state))).await.is_ok();
+    let Summary { found, failed } = summary;
     if in_time {
         tracing::info!(sweep.found = found, sweep.failed = failed, "the sweep is done");
     } else {
@@ -28,23 +30,23 @@ pub async fn sweep(state: &State) {
     }
 }
 
-/// What a sweep came upon.
+/// What a sweep found.
 #[derive(Default)]
-struct Swept {
-    /// Open videos.
+struct Summary {
+    /// Videos in progress.
     found: usize,
     /// Those that could not be settled, and shards that could not be looked through.
     failed: usize,
 }
 
-impl Swept {
+impl Summary {
     async fn every_shard(&mut self, state: &State) {
         for shard in shards(SystemTime::now()) {
-            match state.table.open(shard, SystemTime::now() - OLD, MOST).await {
+            match state.table.in_progress_before(shard, SystemTime::now() - MIN_AGE, BATCH_SIZE).await {
                 Ok(open) => self.every_video(state, open).await,
                 Err(error) => {
                     self.failed += 1;
-                    tracing::warn!(error.message = %error, "open videos could not be looked for");
+                    tracing::warn!(error.message = %error, "videos in progress could not be listed");
                 }
             }
         }
@@ -61,19 +63,19 @@ impl Swept {
     }
 }
 
-/// Every shard, from another one each time, so that none waits for ever behind those that take all the time.
+/// Returns every shard, starting with another one each time, so that none is starved by those before it.
 fn shards(now: SystemTime) -> impl Iterator<Item = &'static str> {
     let minutes = usize::try_from(epoch_seconds(now) / 60).unwrap_or_default();
     SHARDS.into_iter().cycle().skip(minutes % SHARDS.len()).take(SHARDS.len())
 }
 
-/// Takes one open record as far as it goes: to its job, or to its job's end.
+/// Takes one record in progress as far as it goes: to its job, or to its job's end.
 async fn settle(state: &State, id: &RecordId) -> Result<(), Error> {
     let Some(record) = state.table.get(id).await? else {
         return Ok(());
     };
-    match (record.status, &record.job_id, upload(&record)) {
-        (Some(Status::Uploaded), None, Some(upload)) => s3::process(state, id, &upload).await,
+    match (record.status, &record.job_id, claimed_upload(&record)) {
+        (Some(Status::Uploaded), None, Some(upload)) => upload::process(state, id, &upload).await,
         (Some(Status::Uploaded | Status::Transcoding), Some(job_id), Some(upload)) => {
             ask_the_transcoder(state, id, &record, job_id, &upload).await
         }
@@ -88,8 +90,8 @@ async fn ask_the_transcoder(
     job_id: &str,
     upload: &Upload,
 ) -> Result<(), Error> {
-    let transcoder = state.transcoder.name();
-    if record.transcoder.as_deref() != Some(transcoder) {
+    let transcoder = state.transcoder.kind();
+    if record.transcoder != Some(transcoder) {
         tracing::warn!(video.key = %upload.key, job.id = job_id, "the job is on a transcoder that is no longer in use");
         return Ok(());
     }
@@ -99,13 +101,13 @@ async fn ask_the_transcoder(
         return Ok(());
     }
     let event = JobEvent { sequencer: upload.sequencer.clone(), transcoder, job_id: job_id.to_owned(), result };
-    let applied = state.table.apply(id, &event, SystemTime::now()).await?;
+    let applied = state.table.job_changed(id, &event, SystemTime::now()).await?;
     tracing::info!(video.key = %upload.key, job.id = job_id, job.result = ?event.result, applied, "a lost result is recorded");
     Ok(())
 }
 
-/// The upload that a record was claimed for.
-fn upload(record: &Record) -> Option<Upload> {
+/// Returns the upload that a record was claimed for.
+fn claimed_upload(record: &Record) -> Option<Upload> {
     Some(Upload {
         key: ObjectKey::from_decoded(record.uploaded_key.as_deref()?).ok()?,
         sequencer: record.sequencer.as_deref()?.parse().ok()?,

@@ -91,8 +91,8 @@ mod tests {
 
     use tempfile::TempDir;
     use video_core::Error;
-    use video_core::aws::Aws;
-    use video_core::key::ObjectKey;
+    use video_core::aws::AwsConfig;
+    use video_core::ids::ObjectKey;
     use video_core::records::{RecordId, Table};
 
     use super::*;
@@ -107,7 +107,7 @@ mod tests {
             "AWS_ACCESS_KEY_ID" | "AWS_SECRET_ACCESS_KEY" => Some("local".to_owned()),
             _ => None,
         };
-        (listener, Table::new(&Aws::read(&lookup).unwrap().sdk_config(), "responses"))
+        (listener, Table::new(&AwsConfig::from_env(&lookup).unwrap().sdk_config(), "responses"))
     }
 
     fn id() -> RecordId {
@@ -129,7 +129,7 @@ mod tests {
         create(listener, &dir, Box::pin(table.create())).await.unwrap();
         let key = ObjectKey::from_decoded("project/1/video.webm").unwrap();
         let (listener, table) = listener_and_table().await;
-        let asking = Box::pin(async { table.request(&id(), &key, SystemTime::now()).await });
+        let asking = Box::pin(async { table.record_form(&id(), &key, SystemTime::now()).await });
         while_serving(listener, &dir, asking).await.unwrap().unwrap();
         let (listener, _) = listener_and_table().await;
         create(listener, &dir, async { panic!("there is a table") }).await.unwrap();

@@ -8,4 +8,4 @@ pub mod s3;
 mod system;
 pub mod transcoder;
 
-pub use system::{Description, Login, Options, StartError, System, TranscoderKind};
+pub use system::{Description, Login, Options, StartError, System};

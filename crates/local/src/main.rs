@@ -6,8 +6,9 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use tracing_subscriber::EnvFilter;
+use video_core::TranscoderKind;
 use video_local::transcoder::Ffmpeg;
-use video_local::{Description, Options, System, TranscoderKind};
+use video_local::{Description, Options, System};
 
 /// The whole video intake on one machine: API, S3, DynamoDB, transcoders and the events function, on loopback only.
 ///
@@ -23,7 +24,7 @@ struct Arguments {
     #[arg(long, default_value = ".local")]
     data_dir: PathBuf,
     /// Which transcoder gets the jobs.
-    #[arg(long, value_enum, default_value_t = TranscoderKind::ElasticTranscoder)]
+    #[arg(long, default_value_t = TranscoderKind::ElasticTranscoder)]
     transcoder: TranscoderKind,
     /// Write the addresses and the logins to this file, as JSON, once everything answers.
     #[arg(long)]

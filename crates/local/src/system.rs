@@ -14,10 +14,11 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use video_core::aws::Aws;
-use video_core::config::{self, ConfigError};
+use video_core::TranscoderKind;
+use video_core::aws::AwsConfig;
+use video_core::config::{ApiConfig, EventsConfig};
+use video_core::env::{ConfigError, Lookup};
 use video_core::records::Table;
-use video_core::transcoder::{ELASTIC_TRANSCODER, MEDIA_CONVERT};
 
 use crate::database::Database;
 use crate::dynamo::{self, DynamoError};
@@ -42,27 +43,6 @@ const LEASE_SECONDS: &str = "10";
 const SWEEP_EVERY: Duration = Duration::from_mins(15);
 /// s3s holds a posted form in memory, so a form here is smaller than the 5 GiB of S3.
 const MAX_UPLOAD_BYTES: &str = "1073741824";
-
-/// Which transcoder the events function uses; both answer in any case.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-#[value(rename_all = "lower")]
-pub enum TranscoderKind {
-    /// What the original used.
-    ElasticTranscoder,
-    /// What a deployment uses by default.
-    MediaConvert,
-}
-
-impl TranscoderKind {
-    /// The name as `TRANSCODER` and the records spell it.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::ElasticTranscoder => ELASTIC_TRANSCODER,
-            Self::MediaConvert => MEDIA_CONVERT,
-        }
-    }
-}
 
 /// How to start.
 #[derive(Debug, Clone)]
@@ -208,11 +188,11 @@ impl System {
 
         let variables = variables(&ports, options.transcoder, &pipeline, &options.variables);
         let lookup = |name: &str| variables.iter().rev().find(|(own, _)| own == name).map(|(_, value)| value.clone());
-        let aws = Aws::read(&lookup)?;
+        let aws = AwsConfig::from_env(&lookup)?;
         let tables = options.data_dir.join("dynamodb");
         create_table(&tables, &lookup).await?;
-        let api = video_api::State::new(config::Api::read(&lookup)?, aws.clone())?;
-        let function = video_events::State::new(config::Events::read(&lookup)?, &aws);
+        let api = video_api::AppState::new(ApiConfig::from_env(&lookup)?, &aws)?;
+        let function = video_events::State::new(EventsConfig::from_env(&lookup)?, &aws);
         let admin = Login {
             username: lookup("ADMIN_USERNAME").unwrap_or_default(),
             password: lookup("ADMIN_PASSWORD").unwrap_or_default(),
@@ -279,11 +259,11 @@ impl System {
 }
 
 /// The functions take their table as given, as on AWS; nothing reaches DynamoDB's own port before it is there.
-async fn create_table(dir: &Path, lookup: config::Lookup<'_>) -> Result<(), StartError> {
+async fn create_table(dir: &Path, lookup: Lookup<'_>) -> Result<(), StartError> {
     let listener = listen(0, "DynamoDB").await?;
     let endpoint = url(&listener);
     let aside = |name: &str| if name == "AWS_ENDPOINT_URL_DYNAMODB" { Some(endpoint.clone()) } else { lookup(name) };
-    let table = Table::new(&Aws::read(&aside)?.sdk_config(), TABLE);
+    let table = Table::new(&AwsConfig::from_env(&aside)?.sdk_config(), TABLE);
     Ok(dynamo::create(listener, dir, Box::pin(table.create())).await?)
 }
 
@@ -381,7 +361,7 @@ fn variables(
         ("RESPONSES_TABLE_NAME", TABLE),
         ("MEDIA_BUCKET_NAME", MEDIA_BUCKET),
         ("OUTPUT_BUCKET_NAME", OUTPUT_BUCKET),
-        ("TRANSCODER", transcoder.name()),
+        ("TRANSCODER", transcoder.as_str()),
         ("PIPELINE_NAME", pipeline),
         ("MEDIACONVERT_ROLE_ARN", &role),
         ("UPLOAD_LEASE_SECONDS", LEASE_SECONDS),
@@ -414,7 +394,7 @@ fn policy(data_dir: &Path, retry_delays: Vec<Duration>) -> Policy {
 
 async fn serve_api(
     listener: TcpListener,
-    state: video_api::State,
+    state: video_api::AppState,
     stopped: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
     axum::serve(listener, video_api::router(state)).with_graceful_shutdown(stopped).await

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Mutex;
-use video_core::key::Sequencer;
+use video_core::ids::Sequencer;
 
 use super::{BOTH, LONG_LEASE, Tally, TranscoderKind, Upload, Video, on_both, records, seeded, system_that_counts};
 
@@ -81,7 +81,7 @@ async fn storm(kind: TranscoderKind, events: usize, count: usize) {
             let Some(upload) = queue.lock().await.pop_front() else { return };
             match video_events::handle(&function, upload.event(&system)).await {
                 Ok(()) => {}
-                Err(video_events::Error::Busy(_)) => {
+                Err(video_events::Error::LeaseHeld(_)) => {
                     busy.fetch_add(1, Ordering::Relaxed);
                     tokio::time::sleep(Duration::from_millis(5)).await;
                     queue.lock().await.push_back(upload.clone());

@@ -101,7 +101,7 @@ async fn an_index_that_still_holds_a_deleted_record_only_delays_its_upload() {
         let function = network.function(&functions, LONG_LEASE);
         let upload = video.upload("0A");
         let gone = video_events::handle(&function, upload.event(&system)).await.unwrap_err();
-        assert!(matches!(gone, video_events::Error::Gone(_)), "{gone}");
+        assert!(matches!(gone, video_events::Error::RecordDeleted(_)), "{gone}");
         assert_eq!(records(&system).await, 0, "a deleted record stays deleted");
 
         lagging.store(false, Ordering::SeqCst);

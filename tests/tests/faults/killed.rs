@@ -205,7 +205,7 @@ async fn an_invocation_that_runs_out_of_time_says_so_and_its_event_comes_again()
         let function = network.function(&functions, SHORT_LEASE);
         let (started, deadline) = (Instant::now(), SystemTime::now() + Duration::from_secs(2));
         let error = video_events::handle_until(deadline, &function, upload.event(&system)).await.unwrap_err();
-        assert!(matches!(error, video_events::Error::OutOfTime), "{error}");
+        assert!(matches!(error, video_events::Error::DeadlineReached), "{error}");
         assert!(started.elapsed() < Duration::from_secs(2), "Lambda would have killed it");
         delivered(&functions.direct(SHORT_LEASE), &upload.event(&system)).await;
         Tally::of(&system, &functions, &[upload], &[]).await.assert_perfect("slow");

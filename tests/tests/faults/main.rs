@@ -17,11 +17,11 @@ use std::time::{Duration, SystemTime};
 
 use futures_util::StreamExt;
 use serde_json::{Value, json};
-use video_core::key::{Mail, MediaType, ObjectKey, Sequencer, project_step};
+use video_core::TranscoderKind;
+use video_core::ids::{Mail, MediaType, ObjectKey, Sequencer, project_step};
+use video_core::job::Job;
 use video_core::records::{Record, RecordId, Status, Table};
 use video_core::time::rfc3339;
-use video_core::transcoder::Job;
-use video_local::TranscoderKind;
 use video_tests::TestSystem;
 use video_tests::faults::Functions;
 
@@ -101,7 +101,7 @@ impl Video {
     }
 
     async fn requested(self, system: &TestSystem) -> Self {
-        system.table().request(&self.id, &self.key, SystemTime::now()).await.unwrap();
+        system.table().record_form(&self.id, &self.key, SystemTime::now()).await.unwrap();
         self
     }
 

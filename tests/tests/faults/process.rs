@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use reqwest::StatusCode;
 use reqwest::multipart::{Form, Part};
 use serde_json::Value;
-use video_local::TranscoderKind;
+use video_core::TranscoderKind;
 use video_tests::faults::Functions;
 use video_tests::media::{self, Facts};
 use video_tests::program::{LocalSystem, Profile, program};
@@ -86,7 +86,7 @@ async fn killing(program: &Path, kind: TranscoderKind, kills: usize) {
 
 fn start(program: &Path, dir: &Path, kind: TranscoderKind) -> LocalSystem {
     LocalSystem::start(program, dir, |command| {
-        command.args(["--transcoder", kind.name()]).env("RUST_LOG", "error");
+        command.args(["--transcoder", kind.as_str()]).env("RUST_LOG", "error");
         command.env("UPLOAD_LEASE_SECONDS", LEASE_OF_ONE_AT_A_TIME.to_string());
     })
 }

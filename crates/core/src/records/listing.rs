@@ -2,14 +2,13 @@
 
 use std::collections::HashMap;
 
-use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 
-use super::{Item, MAIL_INDEX, Record, RecordId, SERVICE, Status, Table, read, s};
+use super::{Item, MAIL_INDEX, Record, RecordId, SERVICE, Status, Table, from_item, s};
 use crate::Error;
-use crate::key::{Invalid, Project, Step, fingerprint, project_step};
+use crate::ids::{Project, Step, ValidationError, fingerprint, project_step};
 
 /// Which records are asked for; every part that is set must match.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -54,8 +53,8 @@ struct CursorText<'a> {
     filter: std::borrow::Cow<'a, str>,
 }
 
-const BAD_CURSOR: Invalid =
-    Invalid { field: "cursor", rule: "taken unchanged from the Link header of a page with the same filters" };
+const BAD_CURSOR: ValidationError =
+    ValidationError { field: "cursor", rule: "taken unchanged from the Link header of a page with the same filters" };
 
 impl Cursor {
     /// The cursor as text for a URL.
@@ -72,8 +71,8 @@ impl Cursor {
     /// Reads a cursor that [`Self::encode`] made for the same filter.
     ///
     /// # Errors
-    /// [`Invalid`] for anything else.
-    pub fn decode(text: &str, filter: &Filter) -> Result<Self, Invalid> {
+    /// [`ValidationError`] for anything else.
+    pub fn decode(text: &str, filter: &Filter) -> Result<Self, ValidationError> {
         let json = BASE64_URL_SAFE_NO_PAD.decode(text).map_err(|_| BAD_CURSOR)?;
         let text: CursorText = serde_json::from_slice(&json).map_err(|_| BAD_CURSOR)?;
         let within_key_limits = (1..=2048).contains(&text.project_step.len()) && (1..=1024).contains(&text.mail.len());
@@ -87,16 +86,14 @@ impl Cursor {
     }
 
     fn start_key(&self) -> Item {
-        key_of(&self.0)
+        self.0.to_key()
     }
 }
 
 /// Items that one request to DynamoDB looks at when a filter may drop most of them.
-const LOOKED_AT: i32 = 1000;
+const SCAN_LIMIT: i32 = 1000;
 /// Requests to DynamoDB for one page: bounds the time of an answer when a filter matches next to nothing.
-const MOST_REQUESTS: usize = 10;
-/// What `BatchGetItem` takes at once.
-const BATCH: usize = 100;
+const MAX_REQUESTS: usize = 10;
 
 impl Table {
     /// The next records of a filter, `limit` at most.
@@ -106,9 +103,9 @@ impl Table {
     pub async fn list(&self, filter: &Filter, limit: usize, after: Option<Cursor>) -> Result<Page, Error> {
         let mut records: Vec<Record> = Vec::new();
         let mut start = after.map(|cursor| cursor.start_key());
-        for _ in 0..MOST_REQUESTS {
-            let wanted = i32::try_from(limit - records.len()).unwrap_or(LOOKED_AT);
-            let (mut found, next) = self.look(filter, wanted, start).await?;
+        for _ in 0..MAX_REQUESTS {
+            let wanted = i32::try_from(limit - records.len()).unwrap_or(SCAN_LIMIT);
+            let (mut found, next) = self.fetch(filter, wanted, start).await?;
             let overflow = found.len() > limit - records.len();
             found.truncate(limit - records.len());
             records.append(&mut found);
@@ -121,27 +118,27 @@ impl Table {
                 break;
             }
         }
-        let next = start.map(read).transpose()?.map(Cursor);
+        let next = start.map(from_item).transpose()?.map(Cursor);
         Ok(Page { records, next })
     }
 
     /// One request to DynamoDB, over the cheapest path that the filter allows.
-    async fn look(
+    async fn fetch(
         &self,
         filter: &Filter,
         wanted: i32,
         start: Option<Item>,
     ) -> Result<(Vec<Record>, Option<Item>), Error> {
         if let (Some(mail), None) = (&filter.mail, filter.partition()) {
-            return self.look_at_mail(filter, mail, wanted, start).await;
+            return self.query_by_mail(filter, mail, wanted, start).await;
         }
         let conditions = filter.conditions();
-        let limit = if conditions.expression.is_some() { LOOKED_AT } else { wanted };
+        let limit = if conditions.expression.is_some() { SCAN_LIMIT } else { wanted };
         let (items, next) = match filter.partition() {
             Some(partition) => self.query(filter.key(partition), conditions, limit, start).await?,
             None => self.scan(conditions, limit, start).await?,
         };
-        Ok((items.into_iter().map(read).collect::<Result<_, _>>()?, next))
+        Ok((items.into_iter().map(from_item).collect::<Result<_, _>>()?, next))
     }
 
     async fn query(
@@ -187,7 +184,7 @@ impl Table {
     }
 
     /// The index of mails holds keys only, so the records themselves are fetched and filtered here.
-    async fn look_at_mail(
+    async fn query_by_mail(
         &self,
         filter: &Filter,
         mail: &str,
@@ -204,45 +201,10 @@ impl Table {
             .limit(wanted)
             .set_exclusive_start_key(start);
         let page = query.send().await.map_err(|error| Error::unavailable(SERVICE, "Query", &error))?;
-        let ids = page.items.unwrap_or_default().into_iter().map(read).collect::<Result<Vec<RecordId>, _>>()?;
+        let ids = page.items.unwrap_or_default().into_iter().map(from_item).collect::<Result<Vec<RecordId>, _>>()?;
         let mut found = self.get_all(&ids).await?;
         let in_order = ids.iter().filter_map(|id| found.remove(id)).filter(|record| filter.matches(record));
         Ok((in_order.collect(), page.last_evaluated_key))
-    }
-
-    async fn get_all(&self, ids: &[RecordId]) -> Result<HashMap<RecordId, Record>, Error> {
-        let mut records = HashMap::new();
-        for batch in ids.chunks(BATCH) {
-            let found = self.get_batch(batch.iter().map(key_of).collect()).await?;
-            records.extend(found.into_iter().map(|record| (record.id.clone(), record)));
-        }
-        Ok(records)
-    }
-
-    /// DynamoDB may leave keys of a batch for later; they are asked for again, for a while.
-    async fn get_batch(&self, mut keys: Vec<Item>) -> Result<Vec<Record>, Error> {
-        let mut records = Vec::with_capacity(keys.len());
-        for _ in 0..MOST_REQUESTS {
-            let asked = KeysAndAttributes::builder()
-                .set_keys(Some(keys))
-                .build()
-                .map_err(|error| Error::Malformed(error.to_string()))?;
-            let answer = self.client.batch_get_item().request_items(&self.name, asked).send().await;
-            let answer = answer.map_err(|error| Error::unavailable(SERVICE, "BatchGetItem", &error))?;
-            let items = answer.responses.and_then(|mut tables| tables.remove(&self.name)).unwrap_or_default();
-            for item in items {
-                records.push(read(item)?);
-            }
-            match answer.unprocessed_keys.and_then(|mut tables| tables.remove(&self.name)) {
-                Some(left) if !left.keys.is_empty() => keys = left.keys,
-                _ => return Ok(records),
-            }
-        }
-        Err(Error::Unavailable {
-            service: SERVICE,
-            operation: "BatchGetItem",
-            reason: "keys were left unprocessed".to_owned(),
-        })
     }
 }
 
@@ -309,17 +271,14 @@ impl Filter {
     }
 }
 
-fn key_of(id: &RecordId) -> HashMap<String, AttributeValue> {
-    Item::from([("ProjectStep".to_owned(), s(&id.project_step)), ("Mail".to_owned(), s(&id.mail))])
-}
-
 #[cfg(test)]
 mod tests {
     use aws_sdk_dynamodb::types::{PutRequest, WriteRequest};
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
 
-    use super::super::conditions;
+    use super::super::tests as conditions;
+    use super::super::update::Update;
     use super::*;
 
     fn filter(project: Option<&str>, step: Option<&str>, mail: Option<&str>) -> Filter {
@@ -375,10 +334,9 @@ mod tests {
         for i in 0..30 {
             let (project, step, status) = (i % 3, i / 3 % 2, Status::ALL[i / 6]);
             let id = RecordId { project_step: format!("p-{project}-{step}"), mail: format!("person{}@x", i / 2) };
-            let update = table.update(&id).update_expression("SET video = :video, #status = :status");
-            let update = update.expression_attribute_names("#status", "status");
-            let update = update.expression_attribute_values(":video", s(format!("p-{project}/{step}/{i:020}.webm")));
-            update.expression_attribute_values(":status", s(status.as_str())).send().await.unwrap();
+            let video = format!("p-{project}/{step}/{i:020}.webm");
+            let update = Update::default().set("video", video).set("status", status);
+            assert!(table.apply(&id, update).await.unwrap());
         }
         table
     }

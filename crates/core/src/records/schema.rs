@@ -1,6 +1,7 @@
 //! The table's schema, for the local system and the tests; `cloudformation/dynamodb.yml` is the same for AWS.
 
 use aws_sdk_dynamodb::error::BuildError;
+use aws_sdk_dynamodb::operation::create_table::CreateTableError;
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection, ProjectionType,
     ScalarAttributeType,
@@ -9,37 +10,39 @@ use aws_sdk_dynamodb::types::{
 use super::{MAIL_INDEX, OPEN_INDEX, SERVICE, Table, VIDEO_INDEX};
 use crate::Error;
 
+const OPERATION: &str = "CreateTable";
+
 impl Table {
     /// Creates the table with its indexes; one that exists is left as it is.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when DynamoDB refuses or does not answer.
     pub async fn create(&self) -> Result<(), Error> {
-        let malformed = |error: BuildError| Error::Malformed(error.to_string());
         let table = self
             .client
             .create_table()
             .table_name(&self.name)
             .billing_mode(BillingMode::PayPerRequest)
             .set_attribute_definitions(Some(
-                attributes(&["ProjectStep", "Mail", "video", "open", "uploadedAt"]).map_err(malformed)?,
+                attributes(&["ProjectStep", "Mail", "video", "open", "uploadedAt"])
+                    .map_err(|error| incomplete(&error))?,
             ))
-            .set_key_schema(Some(keys(&["ProjectStep", "Mail"]).map_err(malformed)?))
-            .global_secondary_indexes(index(VIDEO_INDEX, &["video"]).map_err(malformed)?)
-            .global_secondary_indexes(index(MAIL_INDEX, &["Mail", "ProjectStep"]).map_err(malformed)?)
-            .global_secondary_indexes(index(OPEN_INDEX, &["open", "uploadedAt"]).map_err(malformed)?);
+            .set_key_schema(Some(keys(&["ProjectStep", "Mail"]).map_err(|error| incomplete(&error))?))
+            .global_secondary_indexes(index(VIDEO_INDEX, &["video"]).map_err(|error| incomplete(&error))?)
+            .global_secondary_indexes(index(MAIL_INDEX, &["Mail", "ProjectStep"]).map_err(|error| incomplete(&error))?)
+            .global_secondary_indexes(index(OPEN_INDEX, &["open", "uploadedAt"]).map_err(|error| incomplete(&error))?);
         match table.send().await {
-            Ok(_) => Ok(()),
-            Err(error)
-                if error.as_service_error().is_some_and(
-                    aws_sdk_dynamodb::operation::create_table::CreateTableError::is_resource_in_use_exception,
-                ) =>
-            {
-                Ok(())
+            Err(error) if !error.as_service_error().is_some_and(CreateTableError::is_resource_in_use_exception) => {
+                Err(Error::unavailable(SERVICE, OPERATION, &error))
             }
-            Err(error) => Err(Error::unavailable(SERVICE, "CreateTable", &error)),
+            _ => Ok(()),
         }
     }
+}
+
+/// The SDK's builders refuse a request that lacks a part.
+fn incomplete(error: &BuildError) -> Error {
+    Error::Unavailable { service: SERVICE, operation: OPERATION, reason: error.to_string() }
 }
 
 fn attributes(names: &[&str]) -> Result<Vec<AttributeDefinition>, BuildError> {

@@ -12,17 +12,21 @@ use aws_smithy_runtime_api::client::interceptors::context::InterceptorContext;
 use aws_smithy_runtime_api::client::retries::classifiers::{ClassifyRetry, RetryAction};
 use aws_types::SdkConfig;
 
-use super::{Job, SubmitError, carries, created, is_code, submit_error};
+use super::carries;
+use super::submit_error::{SubmitError, created, is_code, submit_error};
 use crate::Error;
-use crate::records::JobResult;
+use crate::job::{Job, JobResult};
 use crate::time::epoch_seconds;
+use crate::transcoder_kind::TranscoderKind;
 
 /// "System preset: Web": 1280x720 at most, H.264 main, 2200 kbit/s, AAC 160 kbit/s.
 const WEB_PRESET: &str = "1351620000001-100070";
 /// An output key has at most 255 characters, an input key 1,024.
-const LONGEST_OUTPUT_KEY: usize = 255;
+const MAX_OUTPUT_KEY_LENGTH: usize = 255;
 /// 50 jobs a page: enough to look through 5,000 jobs in one take-over.
-const MOST_PAGES: usize = 100;
+const MAX_PAGES: usize = 100;
+
+const KIND: TranscoderKind = TranscoderKind::ElasticTranscoder;
 
 /// A pipeline of Elastic Transcoder.
 #[derive(Debug, Clone)]
@@ -32,18 +36,15 @@ pub struct ElasticTranscoder {
 }
 
 impl ElasticTranscoder {
-    /// The service's name for people.
-    pub const SERVICE: &str = "Elastic Transcoder";
-
     pub(super) fn new(aws: &SdkConfig, pipeline_id: String) -> Self {
         Self { client: Client::new(aws), pipeline_id }
     }
 
     pub(super) async fn submit(&self, job: &Job) -> Result<String, SubmitError> {
-        let careful = Config::builder().retry_classifier(OnlyWhatWasRefused);
-        let request = self.create_job(job).customize().config_override(careful);
-        let answer = request.send().await.map_err(|error| submit_error(Self::SERVICE, &error))?;
-        created(Self::SERVICE, answer.job.and_then(|job| job.id))
+        let retries = Config::builder().retry_classifier(RetryOnlyRejections);
+        let request = self.create_job(job).customize().config_override(retries);
+        let answer = request.send().await.map_err(|error| submit_error(KIND, &error))?;
+        created(KIND, answer.job.and_then(|job| job.id))
     }
 
     fn create_job(&self, job: &Job) -> CreateJobFluentBuilder {
@@ -59,10 +60,10 @@ impl ElasticTranscoder {
     pub(super) async fn find(&self, token: &str, since: SystemTime) -> Result<Option<String>, Error> {
         let since = i64::try_from(epoch_seconds(since)).unwrap_or(i64::MAX).saturating_mul(1000);
         let mut page_token = None;
-        for _ in 0..MOST_PAGES {
+        for _ in 0..MAX_PAGES {
             let newest_first = self.client.list_jobs_by_pipeline().pipeline_id(&self.pipeline_id).ascending("false");
             let page = newest_first.set_page_token(page_token).send().await;
-            let page = page.map_err(|error| Error::unavailable(Self::SERVICE, "ListJobsByPipeline", &error))?;
+            let page = page.map_err(|error| Error::unavailable(KIND.service_name(), "ListJobsByPipeline", &error))?;
             for job in page.jobs.unwrap_or_default() {
                 if job
                     .timing
@@ -88,24 +89,25 @@ impl ElasticTranscoder {
         let answer = match self.client.read_job().id(job_id).send().await {
             Ok(answer) => answer,
             Err(error) if is_code(&error, "ResourceNotFoundException") => return Ok(None),
-            Err(error) => return Err(Error::unavailable(Self::SERVICE, "ReadJob", &error)),
+            Err(error) => return Err(Error::unavailable(KIND.service_name(), "ReadJob", &error)),
         };
         Ok(answer.job.map(|job| result(&job)))
     }
 }
 
-/// `CreateJob` takes no idempotency token here: another attempt makes another job, unless the first one was refused for certain.
+/// `CreateJob` takes no idempotency token here: another attempt makes another job, unless the first one was refused for
+/// certain.
 #[derive(Debug)]
-struct OnlyWhatWasRefused;
+struct RetryOnlyRejections;
 
-impl ClassifyRetry for OnlyWhatWasRefused {
+impl ClassifyRetry for RetryOnlyRejections {
     fn classify_retry(&self, attempt: &InterceptorContext) -> RetryAction {
-        let was_refused = attempt.response().is_some_and(|response| response.status().is_client_error());
-        if was_refused { RetryAction::NoActionIndicated } else { RetryAction::RetryForbidden }
+        let was_rejected = attempt.response().is_some_and(|response| response.status().is_client_error());
+        if was_rejected { RetryAction::NoActionIndicated } else { RetryAction::RetryForbidden }
     }
 
     fn name(&self) -> &'static str {
-        "only what was refused"
+        "retry only rejections"
     }
 }
 
@@ -116,10 +118,8 @@ fn result(job: &aws_sdk_elastictranscoder::types::Job) -> JobResult {
             JobResult::Ready { output: format!("{}{key}", job.output_key_prefix().unwrap_or_default()) }
         }
         // No code of its own here: the detail begins with it.
-        (Some("Error"), _) => {
-            JobResult::failed(ElasticTranscoder::SERVICE, None, output.and_then(|output| output.status_detail()))
-        }
-        (Some("Canceled"), _) => JobResult::cancelled(ElasticTranscoder::SERVICE),
+        (Some("Error"), _) => JobResult::failed(KIND, None, output.and_then(|output| output.status_detail())),
+        (Some("Canceled"), _) => JobResult::cancelled(KIND),
         _ => JobResult::Progressing,
     }
 }
@@ -127,7 +127,7 @@ fn result(job: &aws_sdk_elastictranscoder::types::Job) -> JobResult {
 /// `web/` and the input's name with all its folders, as the original named it; the token where that would be too long.
 fn output_key(job: &Job) -> String {
     let key = format!("web/{}", job.key);
-    if key.len() <= LONGEST_OUTPUT_KEY { key } else { format!("web/{}.mp4", job.token()) }
+    if key.len() <= MAX_OUTPUT_KEY_LENGTH { key } else { format!("web/{}.mp4", job.token()) }
 }
 
 #[cfg(test)]
@@ -135,7 +135,7 @@ mod tests {
     use aws_smithy_runtime_api::client::behavior_version::BehaviorVersion;
 
     use super::*;
-    use crate::key::ObjectKey;
+    use crate::ids::ObjectKey;
 
     fn job(key: &str, plain_prefix: bool) -> Job {
         let key = ObjectKey::from_decoded(key).unwrap();

@@ -1,4 +1,5 @@
-//! Jobs on AWS Elemental MediaConvert, API version 2017-08-29: Elastic Transcoder's "System preset: Web" in MediaConvert's terms.
+//! Jobs on AWS Elemental MediaConvert, API version 2017-08-29: Elastic Transcoder's "System preset: Web" in
+//! MediaConvert's terms.
 //!
 //! See <https://docs.aws.amazon.com/mediaconvert/latest/apireference/jobs.html>.
 
@@ -15,17 +16,21 @@ use aws_sdk_mediaconvert::types::{
 };
 use aws_types::SdkConfig;
 
-use super::{Job, SubmitError, carries, created, is_code, submit_error};
+use super::carries;
+use super::submit_error::{SubmitError, created, is_code, submit_error};
 use crate::Error;
-use crate::key::ObjectKey;
-use crate::records::JobResult;
+use crate::ids::ObjectKey;
+use crate::job::{Job, JobResult};
 use crate::time::epoch_seconds;
+use crate::transcoder_kind::TranscoderKind;
 
 /// The most that `ListJobs` gives at once.
-const PAGE: i32 = 20;
+const PAGE_SIZE: i32 = 20;
 /// Enough to look through 5,000 jobs in one take-over.
-const MOST_PAGES: usize = 250;
+const MAX_PAGES: usize = 250;
 const AUDIO_SELECTOR: &str = "Audio Selector 1";
+
+const KIND: TranscoderKind = TranscoderKind::MediaConvert;
 
 /// A MediaConvert account and region with the role and bucket of this deployment.
 #[derive(Debug, Clone)]
@@ -37,17 +42,15 @@ pub struct MediaConvert {
 }
 
 impl MediaConvert {
-    /// The service's name for people.
-    pub const SERVICE: &str = "MediaConvert";
-
     pub(super) fn new(aws: &SdkConfig, role_arn: String, queue_arn: Option<String>, output_bucket: String) -> Self {
         Self { client: Client::new(aws), role_arn, queue_arn, output_bucket }
     }
 
     pub(super) async fn submit(&self, job: &Job) -> Result<String, SubmitError> {
-        // The SDK may try again after an attempt that did arrive: the job's token, which the service remembers for a minute, makes one of both.
-        let answer = self.create_job(job).send().await.map_err(|error| submit_error(Self::SERVICE, &error))?;
-        created(Self::SERVICE, answer.job.and_then(|job| job.id))
+        // The SDK may try again after an attempt that did arrive: the job's token, which the service remembers for a
+        // minute, makes one of both.
+        let answer = self.create_job(job).send().await.map_err(|error| submit_error(KIND, &error))?;
+        created(KIND, answer.job.and_then(|job| job.id))
     }
 
     fn create_job(&self, job: &Job) -> CreateJobFluentBuilder {
@@ -71,10 +74,11 @@ impl MediaConvert {
 
     /// The folder that the result goes to; MediaConvert adds the input's name with `.mp4` in place of its extension.
     fn destination(&self, job: &Job) -> String {
-        // Names that differ in their extension only would end in one file, which MediaConvert overwrites without a word. Keys that we
-        // sign belong to one record whatever their extension; anyone else's need a folder of their own.
+        // Names that differ in their extension only would end in one file, which MediaConvert overwrites without a
+        // word. Keys that we sign belong to one record whatever their extension; anyone else's need a folder of their
+        // own.
         let folder_of_its_own =
-            Job { plain_prefix: job.plain_prefix && job.key.signed_stem().is_some(), ..job.clone() };
+            Job { plain_prefix: job.plain_prefix && job.key.upload_prefix().is_some(), ..job.clone() };
         let folder = job.key.as_str().rsplit_once('/').map_or("", |(folder, _)| folder);
         let separator = if folder.is_empty() { "" } else { "/" };
         format!("s3://{}/{}web/{folder}{separator}", self.output_bucket, folder_of_its_own.output_prefix())
@@ -83,11 +87,15 @@ impl MediaConvert {
     pub(super) async fn find(&self, token: &str, since: SystemTime) -> Result<Option<String>, Error> {
         let since = epoch_seconds(since).cast_signed();
         let mut next_token = None;
-        for _ in 0..MOST_PAGES {
-            let newest_first =
-                self.client.list_jobs().order(Order::Descending).max_results(PAGE).set_queue(self.queue_arn.clone());
+        for _ in 0..MAX_PAGES {
+            let newest_first = self
+                .client
+                .list_jobs()
+                .order(Order::Descending)
+                .max_results(PAGE_SIZE)
+                .set_queue(self.queue_arn.clone());
             let page = newest_first.set_next_token(next_token).send().await;
-            let page = page.map_err(|error| Error::unavailable(Self::SERVICE, "ListJobs", &error))?;
+            let page = page.map_err(|error| Error::unavailable(KIND.service_name(), "ListJobs", &error))?;
             for job in page.jobs.unwrap_or_default() {
                 if job.created_at.is_some_and(|created| created.secs() < since) {
                     return Ok(None);
@@ -122,7 +130,7 @@ impl MediaConvert {
         match self.client.get_job().id(job_id).send().await {
             Ok(answer) => Ok(answer.job),
             Err(error) if is_code(&error, "NotFoundException") => Ok(None),
-            Err(error) => Err(Error::unavailable(Self::SERVICE, "GetJob", &error)),
+            Err(error) => Err(Error::unavailable(KIND.service_name(), "GetJob", &error)),
         }
     }
 }
@@ -132,9 +140,9 @@ fn result(job: &types::Job) -> JobResult {
         (Some(JobStatus::Complete), Some(output)) => JobResult::Ready { output },
         (Some(JobStatus::Error), _) => {
             let code = job.error_code().map(|code| code.to_string());
-            JobResult::failed(MediaConvert::SERVICE, code.as_deref(), job.error_message())
+            JobResult::failed(KIND, code.as_deref(), job.error_message())
         }
-        (Some(JobStatus::Canceled), _) => JobResult::cancelled(MediaConvert::SERVICE),
+        (Some(JobStatus::Canceled), _) => JobResult::cancelled(KIND),
         _ => JobResult::Progressing,
     }
 }

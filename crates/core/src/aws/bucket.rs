@@ -2,9 +2,12 @@
 //!
 //! See <https://docs.aws.amazon.com/AmazonS3/latest/userguide/VirtualHosting.html>.
 
-use crate::aws::Aws;
+use percent_encoding::utf8_percent_encode;
 
-/// A bucket and where it answers.
+use super::AwsConfig;
+use crate::percent::PATH;
+
+/// A bucket and its address.
 #[derive(Debug, Clone)]
 pub struct Bucket {
     /// The bucket's name.
@@ -13,33 +16,31 @@ pub struct Bucket {
 }
 
 impl Bucket {
-    /// The bucket `name` in the region, or behind the S3 endpoint, of `aws`.
+    /// Returns the bucket `name` in the region, or behind the S3 endpoint, of `aws`.
     #[must_use]
-    pub fn new(name: &str, aws: &Aws) -> Self {
+    pub fn new(name: &str, aws: &AwsConfig) -> Self {
         Self { name: name.to_owned(), url: address(name, &aws.region, aws.endpoints.of("S3")) }
     }
 
-    /// Where a form is posted to.
+    /// Returns where a form is posted to.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// Where an object is, its key percent-encoded as SigV4 wants it: everything but the unreserved characters and `/`.
+    /// Returns where an object is, its key percent-encoded as SigV4 wants it: everything but the unreserved characters
+    /// and `/`.
     #[must_use]
     pub fn object_url(&self, key: &str) -> String {
-        format!("{}/{}", self.url.trim_end_matches('/'), percent_encoding::utf8_percent_encode(key, PATH))
+        format!("{}/{}", self.url.trim_end_matches('/'), utf8_percent_encode(key, PATH))
     }
 
-    /// What names an object as the source of a copy.
+    /// Returns what names an object as the source of a copy.
     #[must_use]
     pub fn copy_source(&self, key: &str) -> String {
-        format!("{}/{}", self.name, percent_encoding::utf8_percent_encode(key, PATH))
+        format!("{}/{}", self.name, utf8_percent_encode(key, PATH))
     }
 }
-
-const PATH: &percent_encoding::AsciiSet =
-    &percent_encoding::NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 fn address(bucket: &str, region: &str, endpoint: Option<&str>) -> String {
     if let Some(endpoint) = endpoint {

@@ -1,11 +1,15 @@
-//! Path and query string, read without losing the difference between an absent, an empty and a wrong parameter.
+//! The query string, read without losing the difference between an absent, an empty and a wrong parameter.
 
-use axum::extract::Path;
-use axum::extract::rejection::PathRejection;
-use video_core::key::{Mail, MediaType, Project, Step};
+use video_core::ids::{Mail, MediaType};
 use video_core::records::{Cursor, Filter, RecordId};
 
 use crate::error::Error;
+
+const DEFAULT_LIMIT: usize = 100;
+const MAX_LIMIT: usize = 1000;
+
+pub const MAIL_IS_EMPTY: Error = Error::NotFound("mail is empty");
+pub const PROJECT_IS_EMPTY: Error = Error::NotFound("project is empty");
 
 /// Decoded parameters; the last one of a name counts, as in the original's framework.
 pub struct Query(Vec<(String, String)>);
@@ -28,7 +32,7 @@ impl Query {
         self.get(name).map(str::parse).transpose().map_err(Into::into)
     }
 
-    /// The mail that a form is asked for.
+    /// Returns the mail to issue a form for.
     pub fn required_mail(&self) -> Result<Mail, Error> {
         self.optional_mail()?.ok_or(MAIL_IS_EMPTY)
     }
@@ -37,14 +41,14 @@ impl Query {
         if self.get("mail") == Some("") { Err(MAIL_IS_EMPTY) } else { self.parse("mail") }
     }
 
-    /// The mail of a record: a person's, or the stand-in of an upload that nobody asked for.
+    /// Returns the mail of a record: a person's, or the placeholder of an unsolicited upload.
     pub fn record_mail(&self) -> Result<String, Error> {
         self.optional_record_mail()?.ok_or(MAIL_IS_EMPTY)
     }
 
     fn optional_record_mail(&self) -> Result<Option<String>, Error> {
         match self.get("mail") {
-            Some(stand_in) if RecordId::is_stand_in(stand_in) => Ok(Some(stand_in.to_owned())),
+            Some(mail) if RecordId::is_placeholder(mail) => Ok(Some(mail.to_owned())),
             _ => Ok(self.optional_mail()?.map(|mail| mail.as_str().to_owned())),
         }
     }
@@ -53,7 +57,7 @@ impl Query {
         Ok(self.parse("type")?.unwrap_or_default())
     }
 
-    /// The filters of a list.
+    /// Returns the filters of a list.
     pub fn filter(&self) -> Result<Filter, Error> {
         if self.get("project") == Some("") {
             return Err(PROJECT_IS_EMPTY);
@@ -70,36 +74,23 @@ impl Query {
         Ok(filter)
     }
 
-    /// How many records a page holds at most.
+    /// Returns how many records a page holds at most.
     pub fn limit(&self) -> Result<usize, Error> {
         let Some(text) = self.get("limit") else {
             return Ok(DEFAULT_LIMIT);
         };
-        let limit = text.parse().ok().filter(|limit| (1..=MOST).contains(limit));
-        limit.ok_or_else(|| Error::BadRequest(format!("limit must be a whole number from 1 to {MOST}")))
+        let limit = text.parse().ok().filter(|limit| (1..=MAX_LIMIT).contains(limit));
+        limit.ok_or_else(|| Error::BadRequest(format!("limit must be a whole number from 1 to {MAX_LIMIT}")))
     }
 
-    /// Where the page starts.
+    /// Returns where the page starts.
     pub fn cursor(&self, filter: &Filter) -> Result<Option<Cursor>, Error> {
         Ok(self.get("cursor").map(|text| Cursor::decode(text, filter)).transpose()?)
     }
 
-    /// The same query for the page that starts at `cursor`.
+    /// Returns the same query for the page that starts at `cursor`.
     pub fn at(&self, cursor: &str) -> String {
         let others = self.0.iter().filter(|(name, _)| name != "cursor");
         form_urlencoded::Serializer::new(String::new()).extend_pairs(others).append_pair("cursor", cursor).finish()
     }
 }
-
-/// Project and step of a path.
-pub fn checked_path(path: Result<Path<(String, String)>, PathRejection>) -> Result<(Project, Step), Error> {
-    let Path((project, step)) =
-        path.map_err(|_| Error::BadRequest("the path must be percent-encoded UTF-8".to_owned()))?;
-    Ok((project.parse()?, step.parse()?))
-}
-
-const DEFAULT_LIMIT: usize = 100;
-const MOST: usize = 1000;
-
-pub const MAIL_IS_EMPTY: Error = Error::NotFound("mail is empty");
-pub const PROJECT_IS_EMPTY: Error = Error::NotFound("project is empty");

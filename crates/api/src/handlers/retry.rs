@@ -1,7 +1,7 @@
-//! The admin's retry: a video that failed or hangs goes through the pipeline again.
+//! The admin's retry: a failed or stuck video goes through the pipeline again.
 //!
-//! S3 copies the upload onto itself. That is a new upload to everyone: S3 tells the events function of it, with a sequencer of its own, so a
-//! retry takes the same way as any other upload and needs no state of its own.
+//! S3 copies the upload onto itself. That is a new upload to everyone: S3 tells the events function of it, with a
+//! sequencer of its own, so a retry takes the same way as any other upload and needs no state of its own.
 
 use std::time::{Duration, SystemTime};
 
@@ -10,14 +10,13 @@ use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery, State as Shared};
 use axum::http::StatusCode;
-use video_core::key::{ObjectKey, project_step};
+use video_core::ids::{ObjectKey, project_step};
 use video_core::records::{Record, RecordId, Status};
 use video_core::time::parse_rfc3339;
 
-use crate::State;
-use crate::auth::Admin;
 use crate::error::Error;
-use crate::query::{Query, checked_path};
+use crate::extract::{Admin, Query, project_and_step};
+use crate::state::{App, AppState};
 
 /// Lambda's own retries end after three minutes, and most jobs take less than this.
 const STUCK_AFTER: Duration = Duration::from_mins(15);
@@ -25,21 +24,21 @@ const STUCK_AFTER: Duration = Duration::from_mins(15);
 /// `POST /videos/{project}/{step}/retry?mail=`: 202 with the record as it is before the retry.
 pub async fn retry(
     _admin: Admin,
-    Shared(state): Shared<State>,
+    Shared(state): Shared<AppState>,
     path: Result<Path<(String, String)>, PathRejection>,
     RawQuery(query): RawQuery,
 ) -> Result<(StatusCode, Json<Record>), Error> {
-    let (project, step) = checked_path(path)?;
+    let (project, step) = project_and_step(path)?;
     let mail = Query::new(query.as_deref()).record_mail()?;
     let id = RecordId { project_step: project_step(&project, step), mail };
-    let record = state.0.table.get(&id).await?.ok_or(Error::NotFound("there is no such video"))?;
+    let record = state.table.get(&id).await?.ok_or(Error::NotFound("there is no such video"))?;
     let key = retryable(&record, SystemTime::now())?;
     state.copy_onto_itself(key).await?;
-    tracing::info!(video.key = key, "a video is tried again");
+    tracing::info!(video.key = key, "retry requested");
     Ok((StatusCode::ACCEPTED, Json(record)))
 }
 
-/// The upload to try again; an error for a video that is ready, at work or was never uploaded.
+/// Returns the upload to retry; an error for a video that is ready, in progress or was never uploaded.
 fn retryable(record: &Record, now: SystemTime) -> Result<&str, Error> {
     let key = record.uploaded_key.as_deref().ok_or(Error::Conflict("nothing was uploaded for this video yet"))?;
     let changed = record.updated_at.as_deref().and_then(parse_rfc3339);
@@ -48,17 +47,18 @@ fn retryable(record: &Record, now: SystemTime) -> Result<&str, Error> {
         Some(Status::Failed) => Ok(key),
         Some(Status::Uploaded | Status::Transcoding) if is_stuck => Ok(key),
         Some(Status::Ready) => Err(Error::Conflict("the video is ready")),
-        _ => Err(Error::Conflict("the video is being worked on")),
+        _ => Err(Error::Conflict("the video is still in progress")),
     }
 }
 
-impl State {
+impl App {
     async fn copy_onto_itself(&self, key: &str) -> Result<(), Error> {
-        let media = &self.0.media;
-        let copy = self.0.s3.copy_object().bucket(&media.name).key(key).copy_source(media.copy_source(key));
-        // S3 refuses a copy onto itself that changes nothing, so the Content-Type is said again; an ACL is never copied.
+        let media = &self.media;
+        let copy = self.s3.copy_object().bucket(&media.name).key(key).copy_source(media.copy_source(key));
+        // S3 refuses a copy onto itself that changes nothing, so the Content-Type is said again; an ACL is never
+        // copied.
         let content_type = ObjectKey::from_decoded(key).map_or("application/octet-stream", |key| key.content_type());
-        let acl = self.0.upload.acl.as_deref().map(ObjectCannedAcl::from);
+        let acl = self.upload.acl.as_deref().map(ObjectCannedAcl::from);
         let copy = copy.metadata_directive(MetadataDirective::Replace).content_type(content_type).set_acl(acl);
         match copy.send().await {
             Ok(_) => Ok(()),
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_failed_or_stuck_upload_can_be_tried_again() {
+    fn only_a_failed_or_stuck_upload_can_be_retried() {
         let (young, old) = (Duration::from_mins(1), Duration::from_mins(16));
         for (status, age, uploaded, allowed) in [
             ("failed", young, true, true),

@@ -4,5 +4,5 @@ use axum::http::header::CONTENT_TYPE;
 
 /// `GET /openapi.yaml`.
 pub async fn document() -> ([(axum::http::HeaderName, &'static str); 1], &'static str) {
-    ([(CONTENT_TYPE, "application/yaml")], include_str!("../openapi.yaml"))
+    ([(CONTENT_TYPE, "application/yaml")], include_str!("../../openapi.yaml"))
 }

@@ -1,7 +1,8 @@
-//! The settings of every AWS client: region, endpoints and credentials from the standard variables, one HTTPS client for all.
+//! The settings of every AWS client: region, endpoints and credentials from the standard variables, one HTTPS client
+//! for all.
 //!
-//! Lambda hands these variables to a function, so `aws-config` with its profiles, SSO and metadata service would only add start-up time.
-//! See <https://docs.aws.amazon.com/sdkref/latest/guide/environment-variables.html>.
+//! Lambda hands these variables to a function, so `aws-config` with its profiles, SSO and metadata service would only
+//! add start-up time. See <https://docs.aws.amazon.com/sdkref/latest/guide/environment-variables.html>.
 
 use std::time::Duration;
 
@@ -16,12 +17,12 @@ use aws_types::SdkConfig;
 use aws_types::region::Region;
 use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 
-use crate::config::{self, ConfigError, Lookup, optional, required};
-use crate::https::Https;
+use super::client::HyperConnector;
+use crate::env::{ConfigError, Lookup, invalid, optional, required};
 use crate::time::parse_rfc3339;
 
-/// Five attempts within 1.5 s of random waits. The SDK's own three attempts wait up to 3 s, and failed far more invocations when a third of
-/// all calls was throttled: `docs/RELIABILITY.md` has the figures.
+/// Five attempts within 1.5 s of random waits. The SDK's own three attempts wait up to 3 s, and failed far more
+/// invocations when a third of all calls was throttled: `docs/RELIABILITY.md` has the figures.
 const ATTEMPTS: u32 = 5;
 const FIRST_BACKOFF: Duration = Duration::from_millis(100);
 /// Long enough for a slow answer, short enough that two tries end before API Gateway gives up at 30 s.
@@ -30,29 +31,29 @@ const OPERATION_TIMEOUT: Duration = Duration::from_secs(12);
 
 /// Region, credentials and endpoints, as every SDK reads them.
 #[derive(Debug, Clone)]
-pub struct Aws {
+pub struct AwsConfig {
     /// `AWS_REGION`, else `AWS_DEFAULT_REGION`.
     pub region: String,
     /// `AWS_ACCESS_KEY_ID` and its companions; with an expiry when `AWS_CREDENTIAL_EXPIRATION` names one.
     pub credentials: Credentials,
     /// Endpoint overrides: `AWS_ENDPOINT_URL` and `AWS_ENDPOINT_URL_<SERVICE>`.
     pub endpoints: Endpoints,
-    https: SharedHttpConnector,
+    connector: SharedHttpConnector,
 }
 
-impl Aws {
+impl AwsConfig {
     /// Reads the standard variables.
     ///
     /// # Errors
     /// The first variable that is missing or cannot be read.
-    pub fn read(lookup: Lookup) -> Result<Self, ConfigError> {
+    pub fn from_env(lookup: Lookup) -> Result<Self, ConfigError> {
         Ok(Self {
             region: optional(lookup, "AWS_REGION")
                 .map_or_else(|| required(lookup, "AWS_DEFAULT_REGION"), Ok)
                 .map_err(|_| ConfigError::Missing("AWS_REGION"))?,
             credentials: credentials(lookup)?,
-            endpoints: Endpoints::read(lookup)?,
-            https: SharedHttpConnector::new(https(lookup)?),
+            endpoints: Endpoints::from_env(lookup)?,
+            connector: SharedHttpConnector::new(connector(lookup)?),
         })
     }
 
@@ -63,7 +64,7 @@ impl Aws {
             .operation_attempt_timeout(ATTEMPT_TIMEOUT)
             .operation_timeout(OPERATION_TIMEOUT)
             .build();
-        let https = self.https.clone();
+        let connector = self.connector.clone();
         let mut config = SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new(self.region.clone()))
@@ -72,22 +73,22 @@ impl Aws {
             .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS).with_initial_backoff(FIRST_BACKOFF))
             .timeout_config(timeouts)
             .sleep_impl(TokioSleep::new())
-            .http_client(http_client_fn(move |_, _| https.clone()));
+            .http_client(http_client_fn(move |_, _| connector.clone()));
         config.set_endpoint_url(self.endpoints.every.clone());
         config.build()
     }
 }
 
-fn https(lookup: Lookup) -> Result<Https, ConfigError> {
+fn connector(lookup: Lookup) -> Result<HyperConnector, ConfigError> {
     const AUTHORITIES: &str = "AWS_CA_BUNDLE";
-    Https::new(optional(lookup, AUTHORITIES).as_deref())
-        .map_err(|_| config::invalid(AUTHORITIES, "the path of a file of PEM certificates"))
+    HyperConnector::new(optional(lookup, AUTHORITIES).as_deref())
+        .map_err(|_| invalid(AUTHORITIES, "the path of a file of PEM certificates"))
 }
 
 fn credentials(lookup: Lookup) -> Result<Credentials, ConfigError> {
     const EXPIRATION: &str = "AWS_CREDENTIAL_EXPIRATION";
     let expires = optional(lookup, EXPIRATION)
-        .map(|text| parse_rfc3339(&text).ok_or_else(|| config::invalid(EXPIRATION, "an RFC 3339 time")))
+        .map(|text| parse_rfc3339(&text).ok_or_else(|| invalid(EXPIRATION, "an RFC 3339 time")))
         .transpose()?;
     let mut credentials = Credentials::builder()
         .access_key_id(required(lookup, "AWS_ACCESS_KEY_ID")?)
@@ -115,12 +116,12 @@ const SERVICES: [(&str, &str); 5] = [
 ];
 
 impl Endpoints {
-    fn read(lookup: Lookup) -> Result<Self, ConfigError> {
+    fn from_env(lookup: Lookup) -> Result<Self, ConfigError> {
         let url = |name: &'static str| match optional(lookup, name) {
             Some(url) if url.starts_with("http://") || url.starts_with("https://") => {
                 Ok(Some(url.trim_end_matches('/').to_owned()))
             }
-            Some(_) => Err(config::invalid(name, "an http:// or https:// URL")),
+            Some(_) => Err(invalid(name, "an http:// or https:// URL")),
             None => Ok(None),
         };
         let mut by_service = Vec::new();
@@ -150,13 +151,13 @@ impl LoadServiceConfig for Endpoints {
 mod tests {
     use super::*;
 
-    fn read(variables: &[(&str, &str)]) -> Result<Aws, String> {
+    fn read(variables: &[(&str, &str)]) -> Result<AwsConfig, String> {
         let base = [("AWS_REGION", "eu-west-1"), ("AWS_ACCESS_KEY_ID", "AKID"), ("AWS_SECRET_ACCESS_KEY", "canary")];
         let lookup = |name: &str| {
             let find = |list: &[(&str, &str)]| list.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned());
             find(variables).or_else(|| find(&base))
         };
-        Aws::read(&lookup).map_err(|e| e.to_string())
+        AwsConfig::from_env(&lookup).map_err(|e| e.to_string())
     }
 
     #[test]

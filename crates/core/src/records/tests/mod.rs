@@ -11,7 +11,9 @@ use aws_types::region::Region;
 use tokio::net::TcpListener;
 
 use super::*;
-use crate::key::{ObjectKey, Sequencer};
+use crate::TranscoderKind;
+use crate::ids::{ObjectKey, Sequencer};
+use crate::job::{JobEvent, JobResult};
 
 const LEASE: Duration = Duration::from_mins(1);
 const KEY: &str = "Alba/0/c5e866594d810c0c3e1f.webm";
@@ -57,7 +59,12 @@ fn upload(order: &str) -> Upload {
 }
 
 fn event(order: &str, job_id: &str, result: JobResult) -> JobEvent {
-    JobEvent { sequencer: sequencer(order), transcoder: "mediaconvert", job_id: job_id.to_owned(), result }
+    JobEvent {
+        sequencer: sequencer(order),
+        transcoder: TranscoderKind::MediaConvert,
+        job_id: job_id.to_owned(),
+        result,
+    }
 }
 
 fn ready() -> JobResult {
@@ -77,9 +84,9 @@ impl Table {
         self.record().await.status.unwrap()
     }
 
-    /// A record for which a form was asked for.
+    /// A record for which a form was issued.
     async fn requested(&self) {
-        self.request(&id(), &key(KEY), SystemTime::now()).await.unwrap();
+        self.record_form(&id(), &key(KEY), SystemTime::now()).await.unwrap();
     }
 
     async fn claim_now(&self, order: &str) -> Claim {
@@ -93,15 +100,19 @@ impl Table {
     }
 
     async fn submit(&self, order: &str, job_id: &str) -> bool {
-        self.submitted(&id(), &sequencer(order), "mediaconvert", job_id, SystemTime::now()).await.unwrap()
+        self.job_submitted(&id(), &sequencer(order), TranscoderKind::MediaConvert, job_id, SystemTime::now())
+            .await
+            .unwrap()
     }
 
-    async fn refuse(&self, order: &str) -> bool {
-        self.refused(&id(), &sequencer(order), "mediaconvert", "too long", SystemTime::now()).await.unwrap()
+    async fn reject(&self, order: &str) -> bool {
+        self.job_rejected(&id(), &sequencer(order), TranscoderKind::MediaConvert, "too long", SystemTime::now())
+            .await
+            .unwrap()
     }
 
     async fn apply_now(&self, event: &JobEvent) -> bool {
-        self.apply(&id(), event, SystemTime::now()).await.unwrap()
+        self.job_changed(&id(), event, SystemTime::now()).await.unwrap()
     }
 }
 
@@ -109,15 +120,15 @@ impl Table {
 async fn claimed(order: &str) -> Table {
     let table = table().await;
     table.requested().await;
-    assert_eq!(table.claim_now(order).await, Claim::Ours { first: true });
+    assert_eq!(table.claim_now(order).await, Claim::Acquired { first: true });
     table
 }
 
 #[tokio::test]
-async fn asking_again_keeps_the_state_and_takes_the_newer_key() {
+async fn a_repeated_form_keeps_the_state_and_takes_the_newer_key() {
     let table = claimed("0A").await;
     let other = key("Alba/0/c5e866594d810c0c3e1f.mp4");
-    table.request(&id(), &other, SystemTime::now()).await.unwrap();
+    table.record_form(&id(), &other, SystemTime::now()).await.unwrap();
     let record = table.record().await;
     assert_eq!(record.status, Some(Status::Uploaded));
     assert_eq!(record.video.as_deref(), Some(other.as_str()));
@@ -126,7 +137,7 @@ async fn asking_again_keeps_the_state_and_takes_the_newer_key() {
 #[tokio::test]
 async fn a_deleted_record_is_not_brought_back_by_a_claim() {
     let table = table().await;
-    assert_eq!(table.claim_now("0A").await, Claim::Gone);
+    assert_eq!(table.claim_now("0A").await, Claim::RecordDeleted);
     assert_eq!(table.get(&id()).await.unwrap(), None);
 }
 
@@ -135,7 +146,7 @@ async fn a_claim_writes_down_the_upload_and_forgets_the_last_one() {
     let table = claimed("0A").await;
     assert!(table.submit("0A", "job-1").await);
     assert!(table.apply_now(&event("0A", "job-1", ready())).await);
-    assert_eq!(table.claim_now("0B").await, Claim::Ours { first: false });
+    assert_eq!(table.claim_now("0B").await, Claim::Acquired { first: false });
     let record = table.record().await;
     assert_eq!(record.status, Some(Status::Uploaded));
     assert_eq!(record.sequencer.as_deref(), Some(sequencer("0B").as_str()));
@@ -148,49 +159,49 @@ async fn a_claim_writes_down_the_upload_and_forgets_the_last_one() {
 async fn a_failure_is_forgotten_by_the_next_upload() {
     let table = claimed("0A").await;
     assert!(table.apply_now(&event("0A", "job-1", failed())).await);
-    assert_eq!(table.claim_now("0B").await, Claim::Ours { first: false });
+    assert_eq!(table.claim_now("0B").await, Claim::Acquired { first: false });
     assert_eq!(table.record().await.error, None);
 }
 
 #[tokio::test]
 async fn an_older_upload_never_overwrites_a_newer_one() {
     let table = claimed("0B").await;
-    assert_eq!(table.claim_now("0A").await, Claim::Settled);
-    assert_eq!(table.claim_after_the_lease("0A").await, Claim::Settled);
+    assert_eq!(table.claim_now("0A").await, Claim::AlreadyHandled);
+    assert_eq!(table.claim_after_the_lease("0A").await, Claim::AlreadyHandled);
     assert_eq!(table.record().await.sequencer.as_deref(), Some(sequencer("0B").as_str()));
 }
 
 #[tokio::test]
 async fn the_same_upload_is_worked_on_once_while_the_lease_lives() {
     let table = claimed("0A").await;
-    assert_eq!(table.claim_now("0A").await, Claim::Busy);
+    assert_eq!(table.claim_now("0A").await, Claim::LeaseHeld);
 }
 
 #[tokio::test]
 async fn a_lease_lives_to_the_end_of_its_last_second() {
     let table = claimed("0A").await;
     let until = SystemTime::UNIX_EPOCH + Duration::from_secs(table.record().await.lease_until.unwrap());
-    assert_eq!(table.claim(&id(), &upload("0A"), until, LEASE).await.unwrap(), Claim::Busy);
+    assert_eq!(table.claim(&id(), &upload("0A"), until, LEASE).await.unwrap(), Claim::LeaseHeld);
     let over = until + Duration::from_secs(1);
     assert_eq!(table.claim(&id(), &upload("0A"), over, LEASE).await.unwrap(), Claim::TakenOver);
 }
 
 #[tokio::test]
-async fn the_same_upload_with_a_job_or_an_end_is_settled() {
+async fn the_same_upload_with_a_job_or_an_end_is_already_handled() {
     let table = claimed("0A").await;
     assert!(table.submit("0A", "job-1").await);
-    assert_eq!(table.claim_after_the_lease("0A").await, Claim::Settled);
+    assert_eq!(table.claim_after_the_lease("0A").await, Claim::AlreadyHandled);
 
     let table = claimed("0A").await;
-    assert!(table.refuse("0A").await);
-    assert_eq!(table.claim_after_the_lease("0A").await, Claim::Settled);
+    assert!(table.reject("0A").await);
+    assert_eq!(table.claim_after_the_lease("0A").await, Claim::AlreadyHandled);
 }
 
 #[tokio::test]
 async fn an_upload_whose_lease_is_over_is_taken_over_by_one_only() {
     let table = claimed("0A").await;
     assert_eq!(table.claim_after_the_lease("0A").await, Claim::TakenOver);
-    assert_eq!(table.claim_after_the_lease("0A").await, Claim::Busy, "the new lease is a whole one");
+    assert_eq!(table.claim_after_the_lease("0A").await, Claim::LeaseHeld, "the new lease is a whole one");
     assert_eq!(table.status().await, Status::Uploaded);
 }
 
@@ -201,7 +212,7 @@ async fn a_take_over_needs_the_same_upload_without_a_job_and_a_lease_that_is_ove
     assert!(!table.take_over(&id(), &sequencer("0A"), now, LEASE).await.unwrap());
     assert!(!table.take_over(&id(), &sequencer("0B"), later, LEASE).await.unwrap());
     assert!(table.take_over(&id(), &sequencer("0A"), later, LEASE).await.unwrap());
-    assert!(table.give_back(&id(), &sequencer("0A")).await.unwrap());
+    assert!(table.release_lease(&id(), &sequencer("0A")).await.unwrap());
     assert!(table.submit("0A", "job-1").await);
     table.lease_that_is_over().await;
     assert!(!table.take_over(&id(), &sequencer("0A"), later, LEASE).await.unwrap());
@@ -210,21 +221,19 @@ async fn a_take_over_needs_the_same_upload_without_a_job_and_a_lease_that_is_ove
 impl Table {
     /// Puts back what a submitted record no longer has, so that the other clauses of a take-over hold.
     async fn lease_that_is_over(&self) {
-        let update =
-            self.update(&id()).update_expression("SET leaseUntil = :l").expression_attribute_values(":l", n(0));
-        update.send().await.unwrap();
+        assert!(self.apply(&id(), Update::default().set("leaseUntil", 0_u64)).await.unwrap());
     }
 }
 
 #[tokio::test]
-async fn a_lease_is_given_back_only_by_its_own_upload_and_only_without_a_job() {
+async fn a_lease_is_released_only_by_its_own_upload_and_only_without_a_job() {
     let table = claimed("0A").await;
-    assert!(!table.give_back(&id(), &sequencer("0B")).await.unwrap());
-    assert_eq!(table.claim_now("0A").await, Claim::Busy);
-    assert!(table.give_back(&id(), &sequencer("0A")).await.unwrap());
+    assert!(!table.release_lease(&id(), &sequencer("0B")).await.unwrap());
+    assert_eq!(table.claim_now("0A").await, Claim::LeaseHeld);
+    assert!(table.release_lease(&id(), &sequencer("0A")).await.unwrap());
     assert_eq!(table.claim_now("0A").await, Claim::TakenOver);
     assert!(table.submit("0A", "job-1").await);
-    assert!(!table.give_back(&id(), &sequencer("0A")).await.unwrap());
+    assert!(!table.release_lease(&id(), &sequencer("0A")).await.unwrap());
 }
 
 #[tokio::test]
@@ -235,7 +244,7 @@ async fn a_job_is_recorded_for_its_own_upload_and_once() {
     assert!(!table.submit("0B", "job-2").await);
     let record = table.record().await;
     assert_eq!((record.status, record.job_id.as_deref()), (Some(Status::Transcoding), Some("job-1")));
-    assert_eq!((record.transcoder.as_deref(), record.lease_until), (Some("mediaconvert"), None));
+    assert_eq!((record.transcoder, record.lease_until), (Some(TranscoderKind::MediaConvert), None));
 }
 
 #[tokio::test]
@@ -247,16 +256,16 @@ async fn a_jobs_own_event_before_the_submit_is_recorded_stands() {
 }
 
 #[tokio::test]
-async fn a_refusal_counts_for_its_own_upload_without_a_job() {
+async fn a_rejection_counts_for_its_own_upload_without_a_job() {
     let table = claimed("0B").await;
-    assert!(!table.refuse("0A").await);
-    assert!(table.refuse("0B").await);
+    assert!(!table.reject("0A").await);
+    assert!(table.reject("0B").await);
     let record = table.record().await;
     assert_eq!((record.status, record.error.as_deref()), (Some(Status::Failed), Some("too long")));
 
     let table = claimed("0A").await;
     assert!(table.submit("0A", "job-1").await);
-    assert!(!table.refuse("0A").await);
+    assert!(!table.reject("0A").await);
     assert_eq!(table.status().await, Status::Transcoding);
 }
 
@@ -273,7 +282,7 @@ async fn progress_counts_for_the_newest_upload_that_has_no_job_yet() {
 #[tokio::test]
 async fn progress_never_takes_back_an_end() {
     let table = claimed("0A").await;
-    assert!(table.refuse("0A").await);
+    assert!(table.reject("0A").await);
     assert!(!table.apply_now(&event("0A", "job-1", JobResult::Progressing)).await);
     assert_eq!(table.status().await, Status::Failed);
 }
@@ -281,8 +290,7 @@ async fn progress_never_takes_back_an_end() {
 #[tokio::test]
 async fn progress_is_refused_where_a_job_is_known_although_the_state_is_uploaded() {
     let table = claimed("0A").await;
-    let update = table.update(&id()).update_expression("SET jobId = :j").expression_attribute_values(":j", s("job-1"));
-    update.send().await.unwrap();
+    assert!(table.apply(&id(), Update::default().set("jobId", "job-1")).await.unwrap());
     assert!(!table.apply_now(&event("0A", "job-2", JobResult::Progressing)).await);
 }
 
@@ -321,46 +329,46 @@ async fn a_failure_before_the_submit_is_recorded_counts() {
 }
 
 impl Table {
-    async fn open_records(&self) -> usize {
+    async fn records_in_progress(&self) -> usize {
         let mut all = 0;
         for shard in SHARDS {
-            all += self.open(shard, SystemTime::now() + LEASE, 100).await.unwrap().len();
+            all += self.in_progress_before(shard, SystemTime::now() + LEASE, 100).await.unwrap().len();
         }
         all
     }
 }
 
 #[tokio::test]
-async fn a_record_is_open_from_its_upload_to_its_end() {
+async fn a_record_is_in_progress_from_its_upload_to_its_end() {
     for end in [ready(), failed()] {
         let table = table().await;
         table.requested().await;
-        assert_eq!(table.open_records().await, 0);
+        assert_eq!(table.records_in_progress().await, 0);
         table.claim_now("0A").await;
-        assert_eq!(table.open_records().await, 1);
+        assert_eq!(table.records_in_progress().await, 1);
         table.submit("0A", "job-1").await;
-        assert_eq!(table.open_records().await, 1);
+        assert_eq!(table.records_in_progress().await, 1);
         table.apply_now(&event("0A", "job-1", end)).await;
-        assert_eq!(table.open_records().await, 0);
+        assert_eq!(table.records_in_progress().await, 0);
     }
     let table = claimed("0A").await;
-    table.refuse("0A").await;
-    assert_eq!(table.open_records().await, 0);
+    table.reject("0A").await;
+    assert_eq!(table.records_in_progress().await, 0);
 }
 
 #[tokio::test]
-async fn open_records_are_given_by_age() {
+async fn records_in_progress_are_given_by_age() {
     let table = claimed("0A").await;
-    let shard = open::shard(&key(KEY));
-    assert_eq!(table.open(&shard, SystemTime::now() + LEASE, 100).await.unwrap(), [id()]);
-    assert_eq!(table.open(&shard, SystemTime::now() - LEASE, 100).await.unwrap(), []);
+    let shard = in_progress::shard(&key(KEY));
+    assert_eq!(table.in_progress_before(&shard, SystemTime::now() + LEASE, 100).await.unwrap(), [id()]);
+    assert_eq!(table.in_progress_before(&shard, SystemTime::now() - LEASE, 100).await.unwrap(), []);
 }
 
 #[tokio::test]
 async fn the_uploaded_key_stays_when_a_form_of_another_type_is_asked_for() {
     let table = claimed("0A").await;
     let other = key("Alba/0/c5e866594d810c0c3e1f.mp4");
-    table.request(&id(), &other, SystemTime::now()).await.unwrap();
+    table.record_form(&id(), &other, SystemTime::now()).await.unwrap();
     assert_eq!(table.record().await.uploaded_key.as_deref(), Some(KEY));
 }
 
@@ -376,7 +384,7 @@ async fn a_requested_record_is_found_by_its_key_and_by_its_other_types() {
 }
 
 #[tokio::test]
-async fn an_upload_that_nobody_asked_for_gets_a_record_once() {
+async fn an_unsolicited_upload_gets_a_record_once() {
     let table = table().await;
     for name in ["Alba/0/clip.mp4", KEY, "clip.mp4"] {
         let key = key(name);
@@ -389,7 +397,7 @@ async fn an_upload_that_nobody_asked_for_gets_a_record_once() {
 }
 
 #[tokio::test]
-async fn a_record_that_was_asked_for_goes_before_one_that_was_not() {
+async fn a_solicited_record_goes_before_a_placeholder() {
     let table = table().await;
     table.find_or_adopt(&key(KEY), SystemTime::now()).await.unwrap();
     table.requested().await;
@@ -397,27 +405,26 @@ async fn a_record_that_was_asked_for_goes_before_one_that_was_not() {
 }
 
 #[tokio::test]
-async fn an_index_that_knows_only_a_record_nobody_asked_for_does_not_hide_the_one_somebody_did() {
+async fn an_index_that_knows_only_the_placeholder_does_not_hide_the_solicited_record() {
     let table = table().await;
     table.find_or_adopt(&key(KEY), SystemTime::now()).await.unwrap();
     let other = key("Alba/0/c5e866594d810c0c3e1f.mp4");
-    table.request(&id(), &other, SystemTime::now()).await.unwrap();
+    table.record_form(&id(), &other, SystemTime::now()).await.unwrap();
     assert_eq!(table.find(&key(KEY)).await.unwrap(), Some(id()));
 }
 
 #[tokio::test]
-async fn a_record_that_was_asked_for_is_found_behind_a_page_of_others() {
+async fn a_solicited_record_is_found_behind_a_page_of_others() {
     let table = table().await;
     let adopted = table.find_or_adopt(&key(KEY), SystemTime::now()).await.unwrap();
     for mail in ["v@b", "w@b", "x@b"] {
         // DynamoDB ends a page at 1 MB.
         let other = RecordId { mail: mail.to_owned(), ..id() };
-        let update = table.update(&other).update_expression("SET padding = :p");
-        update.expression_attribute_values(":p", s("p".repeat(390 << 10))).send().await.unwrap();
+        assert!(table.apply(&other, Update::default().set("padding", "p".repeat(390 << 10))).await.unwrap());
     }
     let (late, other) = (RecordId { mail: "z@b".to_owned(), ..id() }, key("Alba/0/c5e866594d810c0c3e1f.mp4"));
     assert!(adopted.mail < late.mail);
-    table.request(&late, &other, SystemTime::now()).await.unwrap();
+    table.record_form(&late, &other, SystemTime::now()).await.unwrap();
     assert_eq!(table.find(&key(KEY)).await.unwrap(), Some(late));
 }
 
@@ -441,9 +448,9 @@ async fn the_longest_key_of_s3_gets_a_record() {
     assert_eq!(table.find(&key).await.unwrap(), Some(id));
 }
 
-/// A write that did not arrive is not a write whose condition did not hold: taken for one, its event would be acknowledged and lost.
+/// A write that did not arrive is not a write whose condition was not met: taken for one, its event would be lost.
 #[tokio::test]
-async fn a_write_that_fails_is_an_error_and_no_condition() {
+async fn a_write_that_fails_is_an_error_and_no_unmet_condition() {
     // Nothing listens on the discard port of the loopback.
     let (table, now, order) = (table_at("http://127.0.0.1:9".to_owned()), SystemTime::now(), sequencer("0A"));
     let error = table.get(&id()).await.unwrap_err().to_string();
@@ -451,11 +458,11 @@ async fn a_write_that_fails_is_an_error_and_no_condition() {
     assert!(table.create().await.is_err());
     assert!(table.claim(&id(), &upload("0A"), now, LEASE).await.is_err());
     assert!(table.take_over(&id(), &order, now, LEASE).await.is_err());
-    assert!(table.give_back(&id(), &order).await.is_err());
-    assert!(table.submitted(&id(), &order, "mediaconvert", "job-1", now).await.is_err());
-    assert!(table.refused(&id(), &order, "mediaconvert", "too long", now).await.is_err());
+    assert!(table.release_lease(&id(), &order).await.is_err());
+    assert!(table.job_submitted(&id(), &order, TranscoderKind::MediaConvert, "job-1", now).await.is_err());
+    assert!(table.job_rejected(&id(), &order, TranscoderKind::MediaConvert, "too long", now).await.is_err());
     for result in [JobResult::Progressing, ready(), failed()] {
-        assert!(table.apply(&id(), &event("0A", "job-1", result), now).await.is_err());
+        assert!(table.job_changed(&id(), &event("0A", "job-1", result), now).await.is_err());
     }
 }
 

@@ -8,8 +8,8 @@ use lambda_http::request::RequestContext;
 #[derive(Debug, Clone)]
 pub struct ClientPath(pub String);
 
-/// Takes the stage, which `lambda_http` puts before the path, off again.
-pub async fn strip(mut request: Request) -> Request {
+/// Removes the stage, which `lambda_http` puts before the path.
+pub async fn strip_stage(mut request: Request) -> Request {
     let mut client_path = request.uri().path().to_owned();
     let context = match request.extensions().get::<RequestContext>() {
         Some(RequestContext::ApiGatewayV1(context)) => Some((context.stage.clone(), context.path.clone())),

@@ -1,7 +1,8 @@
-//! The HTTPS client under every AWS client: HTTP/1.1, which is what these services speak, with Mozilla's certificate authorities built in.
+//! The HTTPS client under every AWS client: HTTP/1.1, which is what these services speak, with Mozilla's certificate
+//! authorities built in.
 //!
-//! The SDK's own client brings HTTP/2 along and reads the system's authorities whenever a process starts: a tenth of the program, and half
-//! of the instructions of a cold start.
+//! The SDK's own client brings HTTP/2 along and reads the system's authorities whenever a process starts: a tenth of
+//! the program, and half of the instructions of a cold start.
 
 use std::error::Error;
 use std::fmt;
@@ -26,16 +27,16 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// What all clients share: one pool of connections.
 #[derive(Clone)]
-pub(crate) struct Https(Client<HttpsConnector<connect::HttpConnector>, SdkBody>);
+pub(super) struct HyperConnector(Client<HttpsConnector<connect::HttpConnector>, SdkBody>);
 
-impl Https {
+impl HyperConnector {
     /// A client that trusts Mozilla's certificate authorities, or those of a PEM file alone.
     ///
     /// # Errors
     /// When the file cannot be read, or holds no certificate or one that is none.
-    pub(crate) fn new(authorities: Option<&str>) -> Result<Self, Box<dyn Error + Send + Sync>> {
+    pub(super) fn new(authorities: Option<&str>) -> Result<Self, Box<dyn Error + Send + Sync>> {
         let roots = match authorities {
-            Some(path) => read(path)?,
+            Some(path) => read_authorities(path)?,
             None => webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect(),
         };
         let tls = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
@@ -52,7 +53,7 @@ impl Https {
     }
 }
 
-fn read(path: &str) -> Result<RootCertStore, Box<dyn Error + Send + Sync>> {
+fn read_authorities(path: &str) -> Result<RootCertStore, Box<dyn Error + Send + Sync>> {
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_file_iter(path)? {
         roots.add(certificate?)?;
@@ -60,13 +61,13 @@ fn read(path: &str) -> Result<RootCertStore, Box<dyn Error + Send + Sync>> {
     if roots.is_empty() { Err("it holds no certificate".into()) } else { Ok(roots) }
 }
 
-impl fmt::Debug for Https {
+impl fmt::Debug for HyperConnector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Https")
+        f.write_str("HyperConnector")
     }
 }
 
-impl HttpConnector for Https {
+impl HttpConnector for HyperConnector {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let mut request = match request.try_into_http1x() {
             Ok(request) => request,
@@ -85,7 +86,8 @@ impl HttpConnector for Https {
     }
 }
 
-/// What the SDK needs in order to give up a connection whose server is in trouble: its next attempt may then reach another one.
+/// What the SDK needs in order to give up a connection whose server is in trouble: its next attempt may then reach
+/// another one.
 fn metadata(connection: &CaptureConnection) -> Option<ConnectionMetadata> {
     connection.connection_metadata().as_ref()?;
     let connection = connection.clone();
@@ -107,7 +109,8 @@ fn classified(error: legacy::Error) -> ConnectorError {
     }
 }
 
-/// Whether this error of a client says that there was no connection, so that the request cannot have reached the service.
+/// Whether this error of a client says that there was no connection, so that the request cannot have reached the
+/// service.
 pub(crate) fn never_connected(error: &(dyn Error + 'static)) -> bool {
     let mut causes = std::iter::successors(Some(error), |&cause| cause.source());
     causes.any(|cause| cause.downcast_ref::<legacy::Error>().is_some_and(legacy::Error::is_connect))
@@ -128,7 +131,7 @@ mod tests {
 
     /// How asking this port for anything fails.
     async fn failure(port: u16) -> ConnectorError {
-        Https::new(None).unwrap().call(request(port)).await.unwrap_err()
+        HyperConnector::new(None).unwrap().call(request(port)).await.unwrap_err()
     }
 
     /// Answers every request; the answer is the number of its connection.
@@ -151,7 +154,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         tokio::spawn(answer(listener));
-        let client = Https::new(None).unwrap();
+        let client = HyperConnector::new(None).unwrap();
         let mut connections = Vec::new();
         for give_up in [false, true, false] {
             let (mut request, capture) = (request(port), CaptureSmithyConnection::new());
@@ -195,10 +198,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("authorities.pem");
         let path = file.to_str().unwrap();
-        assert!(Https::new(Some(path)).is_err(), "there is no file");
+        assert!(HyperConnector::new(Some(path)).is_err(), "there is no file");
         for content in ["", "no certificate", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"] {
             std::fs::write(&file, content).unwrap();
-            assert!(Https::new(Some(path)).is_err(), "{content}");
+            assert!(HyperConnector::new(Some(path)).is_err(), "{content}");
         }
     }
 }

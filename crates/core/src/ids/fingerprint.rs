@@ -1,0 +1,26 @@
+//! A short hash that stands for a list of texts.
+
+use blake2::digest::consts::U16;
+use blake2::{Blake2b, Digest};
+
+/// Returns 128 bits in hex that are the same for the same parts. Each part is hashed with its length, so that `["ab",
+/// ""]` and `["a", "b"]` differ.
+pub(crate) fn fingerprint(parts: &[&str]) -> String {
+    let mut hasher = Blake2b::<U16>::new();
+    for part in parts {
+        hasher.update(part.len().to_be_bytes());
+        hasher.update(part.as_bytes());
+    }
+    format!("{:x}", hasher.finalize())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fingerprint_keeps_its_parts_apart() {
+        assert_eq!(fingerprint(&["a", "b"]), fingerprint(&["a", "b"]));
+        assert_ne!(fingerprint(&["ab", ""]), fingerprint(&["a", "b"]));
+    }
+}

@@ -1,0 +1,202 @@
+//! A transcoding job: what is submitted, what travels with it, and what comes back. Records and transcoders both stand
+//! on this.
+
+use std::collections::HashMap;
+
+use percent_encoding::{percent_decode_str, utf8_percent_encode};
+
+use crate::ids::{ObjectKey, Sequencer, fingerprint};
+use crate::percent::METADATA;
+use crate::transcoder_kind::TranscoderKind;
+
+/// One upload to transcode.
+#[derive(Debug, Clone)]
+pub struct Job {
+    /// The bucket of the upload.
+    pub bucket: String,
+    /// The upload's key.
+    pub key: ObjectKey,
+    /// Which upload of that key.
+    pub sequencer: Sequencer,
+    /// Whether the result may take the plain `output/` prefix. Only the first job of a record's first upload may:
+    /// Elastic Transcoder fails a job whose output exists, and MediaConvert would let a slow older job overwrite a
+    /// newer result.
+    pub plain_prefix: bool,
+}
+
+impl Job {
+    /// Returns the token of the upload: the same text whoever submits it, by which a second invocation recognises the
+    /// first one's job.
+    #[must_use]
+    pub fn token(&self) -> String {
+        fingerprint(&[&self.bucket, self.key.as_str(), self.sequencer.as_str()])
+    }
+
+    /// Returns what travels with the job and comes back with its events. Never the mail.
+    pub(crate) fn user_metadata(&self) -> HashMap<String, String> {
+        let metadata = JobMetadata {
+            token: Some(self.token()),
+            key: Some(self.key.clone()),
+            sequencer: Some(self.sequencer.clone()),
+        };
+        metadata.write()
+    }
+
+    /// Returns what the result's key starts with.
+    pub(crate) fn output_prefix(&self) -> String {
+        if self.plain_prefix { "output/".to_owned() } else { format!("output/{}/", self.sequencer) }
+    }
+}
+
+/// A job's user metadata, read leniently: a job that someone else created has none of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobMetadata {
+    /// See [`Job::token`].
+    pub token: Option<String>,
+    /// The upload's key; absent when it did not fit.
+    pub key: Option<ObjectKey>,
+    /// The upload's sequencer.
+    pub sequencer: Option<Sequencer>,
+}
+
+/// The longest value in a job's user metadata, in characters. [`METADATA`] says which.
+const MAX_METADATA_LENGTH: usize = 255;
+
+impl JobMetadata {
+    /// Reads what [`Job`] put into a job.
+    #[must_use]
+    pub fn read(pairs: &HashMap<String, String>) -> Self {
+        let key = pairs.get("key").and_then(|key| percent_decode_str(key).decode_utf8().ok());
+        Self {
+            token: pairs.get("token").cloned(),
+            key: key.and_then(|key| ObjectKey::from_decoded(&key).ok()),
+            sequencer: pairs.get("sequencer").and_then(|text| text.parse().ok()),
+        }
+    }
+
+    fn write(self) -> HashMap<String, String> {
+        let key = self.key.map(|key| utf8_percent_encode(key.as_str(), METADATA).to_string());
+        [
+            ("token", self.token),
+            ("key", key.filter(|key| key.len() <= MAX_METADATA_LENGTH)),
+            ("sequencer", self.sequencer.map(|sequencer| sequencer.to_string())),
+        ]
+        .into_iter()
+        .filter_map(|(name, value)| Some((name.to_owned(), value?)))
+        .collect()
+    }
+}
+
+/// A job's event, with the upload that it is about.
+#[derive(Debug, Clone)]
+pub struct JobEvent {
+    /// Which upload of the record's key.
+    pub sequencer: Sequencer,
+    /// The transcoder that sent it.
+    pub transcoder: TranscoderKind,
+    /// The transcoder's ID of the job.
+    pub job_id: String,
+    /// How far the job is.
+    pub result: JobResult,
+}
+
+/// How far a job is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum JobResult {
+    /// The transcoder is at work.
+    Progressing,
+    /// The result is in the output bucket.
+    Ready {
+        /// Its key there.
+        output: String,
+    },
+    /// The job ended without a result.
+    Failed {
+        /// The reason, fit for the admin.
+        reason: String,
+    },
+}
+
+impl JobResult {
+    /// Returns a failure in one line for the admin: whose error, its number, its text.
+    #[must_use]
+    pub fn failed(kind: TranscoderKind, code: Option<&str>, detail: Option<&str>) -> Self {
+        let code = code.map(|code| format!(" error {code}")).unwrap_or_default();
+        let detail = detail.filter(|text| !text.is_empty()).unwrap_or("no reason was given");
+        let service = kind.service_name();
+        Self::Failed { reason: format!("{service}{code}: {detail}") }
+    }
+
+    /// Returns the failure of a job that somebody cancelled.
+    #[must_use]
+    pub fn cancelled(kind: TranscoderKind) -> Self {
+        Self::failed(kind, None, Some("the job was cancelled"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn job(key: &str) -> Job {
+        Job {
+            bucket: "media".to_owned(),
+            key: ObjectKey::from_decoded(key).unwrap(),
+            sequencer: "0055AED6DCD90281E5".parse().unwrap(),
+            plain_prefix: true,
+        }
+    }
+
+    #[test]
+    fn metadata_survives_the_trip_through_a_job() {
+        for key in ["Alba/0/c5e866594d810c0c3e1f.webm", "a b+c%/ü🎬.mov"] {
+            let pairs = job(key).user_metadata();
+            let allowed = |c: char| c.is_ascii_alphanumeric() || " _.:/=+-%@".contains(c);
+            assert!(pairs.values().all(|value| value.chars().all(allowed) && value.len() <= 255), "{pairs:?}");
+            let read = JobMetadata::read(&pairs);
+            assert_eq!(read.key, Some(job(key).key));
+            assert_eq!(read.sequencer, Some(job(key).sequencer));
+            assert_eq!(read.token, Some(job(key).token()));
+        }
+    }
+
+    #[test]
+    fn a_key_too_long_for_metadata_is_left_out() {
+        let pairs = job(&format!("{}.mp4", "k".repeat(900))).user_metadata();
+        assert_eq!(JobMetadata::read(&pairs).key, None);
+        assert!(JobMetadata::read(&pairs).sequencer.is_some());
+    }
+
+    #[test]
+    fn foreign_metadata_reads_as_nothing() {
+        let pairs = HashMap::from([("key".to_owned(), "%ff".to_owned()), ("sequencer".to_owned(), "soon".to_owned())]);
+        assert_eq!(JobMetadata::read(&pairs), JobMetadata { token: None, key: None, sequencer: None });
+    }
+
+    #[test]
+    fn the_token_differs_by_bucket_key_and_upload() {
+        let first = job("a/0/x.mp4");
+        let others = [
+            Job { bucket: "other".to_owned(), ..first.clone() },
+            Job { key: ObjectKey::from_decoded("a/0/y.mp4").unwrap(), ..first.clone() },
+            Job { sequencer: "0055AED6DCD90281E6".parse().unwrap(), ..first.clone() },
+        ];
+        assert_eq!(first.token(), Job { plain_prefix: false, ..first.clone() }.token());
+        for other in others {
+            assert_ne!(first.token(), other.token());
+        }
+    }
+
+    #[test]
+    fn a_failure_says_whose_error_it_is_with_its_number_and_its_text() {
+        for (code, detail, reason) in [
+            (Some("1040"), Some("Unsupported file"), "MediaConvert error 1040: Unsupported file"),
+            (None, Some("Unsupported file"), "MediaConvert: Unsupported file"),
+            (Some("1040"), Some(""), "MediaConvert error 1040: no reason was given"),
+            (None, None, "MediaConvert: no reason was given"),
+        ] {
+            let failed = JobResult::failed(TranscoderKind::MediaConvert, code, detail);
+            assert_eq!(failed, JobResult::Failed { reason: reason.to_owned() });
+        }
+    }
+}

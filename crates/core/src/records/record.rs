@@ -1,0 +1,183 @@
+//! A record: one person's video of a step, from the first form to the playable result.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Item, s};
+use crate::TranscoderKind;
+use crate::ids::ValidationError;
+
+/// The primary key of a record.
+#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct RecordId {
+    /// `{project}-{step}`.
+    #[serde(rename = "ProjectStep")]
+    pub project_step: String,
+    /// The person's mail, or a placeholder `unknown/...` for an unsolicited upload. Private.
+    #[serde(rename = "Mail")]
+    pub mail: String,
+}
+
+/// What a placeholder starts with: what stands for the mail in the record of an unsolicited upload.
+pub(super) const PLACEHOLDER_PREFIX: &str = "unknown/";
+/// DynamoDB takes at most 1,024 bytes as a sort key.
+pub(super) const MAX_SORT_KEY_LENGTH: usize = 1024;
+
+impl RecordId {
+    /// Returns whether this is the placeholder of a mail in the record of an unsolicited upload.
+    #[must_use]
+    pub fn is_placeholder(mail: &str) -> bool {
+        mail.len() <= MAX_SORT_KEY_LENGTH && mail.starts_with(PLACEHOLDER_PREFIX)
+    }
+}
+
+impl RecordId {
+    /// Returns the primary key as DynamoDB takes it.
+    pub(super) fn to_key(&self) -> Item {
+        Item::from([("ProjectStep".to_owned(), s(&self.project_step)), ("Mail".to_owned(), s(&self.mail))])
+    }
+}
+
+impl fmt::Debug for RecordId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RecordId({}, ..)", self.project_step)
+    }
+}
+
+/// A video's state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// A form was issued.
+    Requested,
+    /// The video is in the bucket and its job is about to be submitted.
+    Uploaded,
+    /// The transcoder has the job.
+    Transcoding,
+    /// The result can be played.
+    Ready,
+    /// It will not be ready without another upload; `error` says why.
+    Failed,
+}
+
+impl Status {
+    /// All states, in the order of a video's life.
+    pub const ALL: [Self; 5] = [Self::Requested, Self::Uploaded, Self::Transcoding, Self::Ready, Self::Failed];
+
+    /// Returns the state as stored and shown.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Requested => "requested",
+            Self::Uploaded => "uploaded",
+            Self::Transcoding => "transcoding",
+            Self::Ready => "ready",
+            Self::Failed => "failed",
+        }
+    }
+
+    /// Returns whether only another upload or a retry leaves this state.
+    pub(super) fn is_final(self) -> bool {
+        matches!(self, Self::Ready | Self::Failed)
+    }
+}
+
+impl FromStr for Status {
+    type Err = ValidationError;
+
+    fn from_str(text: &str) -> Result<Self, ValidationError> {
+        let found = Self::ALL.into_iter().find(|status| status.as_str() == text);
+        found.ok_or(ValidationError { field: "status", rule: "requested, uploaded, transcoding, ready or failed" })
+    }
+}
+
+/// A record as the table holds it and the admin sees it. The original's records have the first three attributes only.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Record {
+    /// Partition and sort key.
+    #[serde(flatten)]
+    pub id: RecordId,
+    /// The object key of the newest form or upload.
+    pub video: Option<String>,
+    /// The object key of the newest upload; differs from `video` once a form of another media type was issued.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub uploaded_key: Option<String>,
+    /// The state.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<Status>,
+    /// When a form was last issued, RFC 3339.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub requested_at: Option<String>,
+    /// When S3 took the newest upload, RFC 3339.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub uploaded_at: Option<String>,
+    /// When the record last changed, RFC 3339.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub updated_at: Option<String>,
+    /// The upload's size in bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub size: Option<u64>,
+    /// The order of the newest upload; see [`crate::ids::Sequencer`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sequencer: Option<String>,
+    /// The transcoder that has the job.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub transcoder: Option<TranscoderKind>,
+    /// The transcoder's job.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub job_id: Option<String>,
+    /// The result's key in the output bucket.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub output: Option<String>,
+    /// Why the video failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// Until when an invocation owns the upload, in seconds since 1970.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lease_until: Option<u64>,
+}
+
+impl fmt::Debug for Record {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Record({:?}, {:?}, {:?})", self.id, self.video, self.status)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::records::from_item;
+
+    #[test]
+    fn a_record_of_the_original_has_three_attributes() {
+        let item = Item::from([
+            ("ProjectStep".to_owned(), s("Alba-0")),
+            ("Mail".to_owned(), s("a@b")),
+            ("video".to_owned(), s("Alba/0/x.webm")),
+        ]);
+        let record: Record = from_item(item).unwrap();
+        assert_eq!(
+            serde_json::to_value(&record).unwrap(),
+            serde_json::json!({ "ProjectStep": "Alba-0", "Mail": "a@b", "video": "Alba/0/x.webm" })
+        );
+    }
+
+    #[test]
+    fn debug_output_never_shows_the_mail() {
+        let item = Item::from([("ProjectStep".to_owned(), s("Alba-0")), ("Mail".to_owned(), s("canary@b"))]);
+        let record: Record = from_item(item).unwrap();
+        assert!(!format!("{record:?} {:?}", record.id).contains("canary"));
+    }
+
+    #[test]
+    fn every_status_reads_back() {
+        for status in Status::ALL {
+            assert_eq!(status.as_str().parse(), Ok(status));
+            assert_eq!(serde_json::to_value(status).unwrap(), status.as_str());
+        }
+        assert_eq!("done".parse::<Status>().unwrap_err().field, "status");
+    }
+}

@@ -1,0 +1,130 @@
+//! Elastic Transcoder's notifications: JSON in the message of an SNS record.
+//!
+//! See <https://docs.aws.amazon.com/elastictranscoder/latest/developerguide/notifications.html>.
+
+use std::collections::HashMap;
+
+use aws_lambda_events::sns::SnsRecord;
+use serde::Deserialize;
+use serde_json::Value;
+use video_core::TranscoderKind;
+use video_core::ids::ObjectKey;
+use video_core::job::{JobMetadata, JobResult};
+
+use super::{JobStateChange, error_code, read};
+
+/// The notification, as far as it matters here.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Notification {
+    state: String,
+    job_id: String,
+    error_code: Option<Value>,
+    message_details: Option<String>,
+    input: Option<Input>,
+    #[serde(default)]
+    output_key_prefix: String,
+    #[serde(default)]
+    outputs: Vec<Output>,
+    #[serde(default)]
+    user_metadata: HashMap<String, String>,
+}
+
+#[derive(Deserialize)]
+struct Input {
+    key: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Output {
+    key: String,
+    status_detail: Option<String>,
+    error_code: Option<Value>,
+}
+
+/// Decodes an SNS record of Elastic Transcoder.
+pub(super) fn decode(record: Value) -> Result<JobStateChange, String> {
+    let record: SnsRecord = read(record)?;
+    let message: Value = serde_json::from_str(&record.sns.message).map_err(|_| "Sns.Message is no JSON".to_owned())?;
+    let notification: Notification = read(message)?;
+    let mut metadata = JobMetadata::read(&notification.user_metadata);
+    let input = notification.input.as_ref().and_then(|input| ObjectKey::from_decoded(&input.key).ok());
+    metadata.key = metadata.key.or(input);
+    let result = notification.result()?;
+    let transcoder = TranscoderKind::ElasticTranscoder;
+    Ok(JobStateChange { transcoder, job_id: notification.job_id, metadata, result })
+}
+
+impl Notification {
+    fn result(&self) -> Result<JobResult, String> {
+        match self.state.as_str() {
+            "PROGRESSING" => Ok(JobResult::Progressing),
+            // A warning is about something minor: the result is there.
+            "COMPLETED" | "WARNING" => {
+                let output = self.outputs.first().ok_or("it names no output")?;
+                Ok(JobResult::Ready { output: format!("{}{}", self.output_key_prefix, output.key) })
+            }
+            "ERROR" => Ok(self.failure()),
+            _ => Err("its state is not known".to_owned()),
+        }
+    }
+
+    fn failure(&self) -> JobResult {
+        let output = self.outputs.first();
+        let detail = output.and_then(|output| output.status_detail.as_deref()).or(self.message_details.as_deref());
+        let code = self.error_code.as_ref().or_else(|| output.and_then(|output| output.error_code.as_ref()));
+        JobResult::failed(TranscoderKind::ElasticTranscoder, code.and_then(error_code).as_deref(), detail)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn sns(change: impl FnOnce(&mut Value)) -> Result<JobStateChange, String> {
+        let mut event: Value =
+            serde_json::from_str(include_str!("../../fixtures/elastictranscoder_completed.json")).unwrap();
+        let record = &mut event["Records"][0];
+        let mut message: Value = serde_json::from_str(record["Sns"]["Message"].as_str().unwrap()).unwrap();
+        change(&mut message);
+        record["Sns"]["Message"] = json!(message.to_string());
+        decode(record.take())
+    }
+
+    #[test]
+    fn elastic_transcoders_result_is_prefix_and_key() {
+        for state in ["COMPLETED", "WARNING"] {
+            let changed = sns(|message| message["state"] = json!(state)).unwrap();
+            assert_eq!(
+                changed.result,
+                JobResult::Ready { output: "output/web/Alba/0/c5e866594d810c0c3e1f.webm".to_owned() }
+            );
+            assert_eq!(changed.metadata.key.unwrap().as_str(), "Alba/0/c5e866594d810c0c3e1f.webm");
+        }
+    }
+
+    #[test]
+    fn elastic_transcoders_error_code_is_a_number_or_text() {
+        for (code, expected) in [(json!(4000), "4000"), (json!("4000"), "4000")] {
+            let changed = sns(|message| {
+                message["state"] = json!("ERROR");
+                message["errorCode"] = code;
+                message["outputs"][0]["statusDetail"] = json!("4000 bad input");
+            });
+            let reason = format!("Elastic Transcoder error {expected}: 4000 bad input");
+            assert_eq!(changed.unwrap().result, JobResult::Failed { reason });
+        }
+    }
+
+    #[test]
+    fn a_key_too_long_for_metadata_comes_from_the_input() {
+        let changed = sns(|message| {
+            message["userMetadata"].as_object_mut().unwrap().remove("key");
+            message["input"]["key"] = json!("a long name.mp4");
+        });
+        assert_eq!(changed.unwrap().metadata.key.unwrap().as_str(), "a long name.mp4");
+    }
+}

@@ -1,0 +1,184 @@
+//! Tells the events of one function apart by their shape: S3 notifications, Elastic Transcoder's through SNS,
+//! MediaConvert's through EventBridge, the schedule of the sweep, and Lambda's own record of a failed invocation, so
+//! that a dead letter can be redriven as it is.
+//!
+//! Each record is decoded by itself, so that a malformed one spoils nothing.
+
+mod elastictranscoder;
+mod mediaconvert;
+mod s3;
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use video_core::TranscoderKind;
+use video_core::job::{JobMetadata, JobResult};
+use video_core::records::Upload;
+
+/// One thing to work on.
+#[derive(Debug)]
+pub enum Message {
+    /// A video was uploaded.
+    Upload(Uploaded),
+    /// A job changed its state.
+    Job(JobStateChange),
+    /// The schedule of the sweep.
+    Sweep,
+}
+
+/// A video that S3 has received.
+#[derive(Debug)]
+pub struct Uploaded {
+    /// The bucket that it was uploaded to.
+    pub bucket: String,
+    /// What is known of it.
+    pub upload: Upload,
+}
+
+/// A job that changed its state.
+#[derive(Debug)]
+pub struct JobStateChange {
+    /// The transcoder that has the job.
+    pub transcoder: TranscoderKind,
+    /// The transcoder's ID of the job.
+    pub job_id: String,
+    /// What the job was submitted with.
+    pub metadata: JobMetadata,
+    /// How far the job is.
+    pub result: JobResult,
+}
+
+/// A dead letter of a dead letter is still unwrapped; deeper nesting occurs nowhere.
+const MAX_ENVELOPES: usize = 4;
+
+/// Returns the messages of an event; what is malformed is logged and left out.
+pub fn messages(event: Value) -> Vec<Message> {
+    let mut event = unwrap_envelope(event);
+    if event["Event"] == "s3:TestEvent" {
+        tracing::info!("S3 tested the notification");
+        return Vec::new();
+    }
+    // A sweep has no `detail`, which every other event of EventBridge has.
+    if event["source"] == "video-events" && event["detail-type"] == "Sweep" {
+        return vec![Message::Sweep];
+    }
+    if event["source"] == "aws.mediaconvert" {
+        return ok_or_warn("MediaConvert event", mediaconvert::decode(event)).map(Message::Job).into_iter().collect();
+    }
+    match event.get_mut("Records").map(Value::take) {
+        Some(Value::Array(records)) => records.into_iter().filter_map(record).collect(),
+        _ => ok_or_warn("event", Err("it has neither Records nor a known source".to_owned())).into_iter().collect(),
+    }
+}
+
+fn record(record: Value) -> Option<Message> {
+    if record["eventSource"] == "aws:s3" {
+        ok_or_warn("S3 record", s3::decode(record)).flatten().map(Message::Upload)
+    } else if record["EventSource"] == "aws:sns" {
+        ok_or_warn("SNS record", elastictranscoder::decode(record)).map(Message::Job)
+    } else {
+        ok_or_warn("record", Err("its event source is not known".to_owned()))
+    }
+}
+
+/// Unwraps an event that Lambda's retries could not save: Lambda adds what it knows of the failure.
+/// See <https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html>.
+fn unwrap_envelope(mut event: Value) -> Value {
+    for _ in 0..MAX_ENVELOPES {
+        match event.get_mut("requestPayload") {
+            Some(inner) => event = inner.take(),
+            None => break,
+        }
+    }
+    event
+}
+
+/// Logs and drops what is malformed: as an error, Lambda would only bring it back.
+fn ok_or_warn<T>(what: &str, message: Result<T, String>) -> Option<T> {
+    message.inspect_err(|reason| tracing::warn!(event.malformed = true, reason, "a {what} is dropped")).ok()
+}
+
+/// Returns an error code, which comes as text or as a number.
+fn error_code(code: &Value) -> Option<String> {
+    match code {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+/// Reads a value into a type; the error names the path of the field that does not fit, and never its value, which may
+/// be anything.
+fn read<T: DeserializeOwned>(value: Value) -> Result<T, String> {
+    serde_path_to_error::deserialize(value).map_err(|error| {
+        let reason = error.inner().to_string();
+        // Of the parser's reasons, this one alone quotes nothing of the input.
+        let reason = if reason.starts_with("missing field") { &reason } else { "unexpected value" };
+        format!("{reason} at {}", error.path())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn fixture(name: &str) -> Value {
+        let text = match name {
+            "s3" => include_str!("../../fixtures/s3_object_created.json"),
+            "s3_test" => include_str!("../../fixtures/s3_test_event.json"),
+            "sns" => include_str!("../../fixtures/elastictranscoder_completed.json"),
+            _ => include_str!("../../fixtures/mediaconvert_complete.json"),
+        };
+        serde_json::from_str(text).unwrap()
+    }
+
+    #[test]
+    fn each_source_is_told_by_its_shape() {
+        assert!(matches!(messages(fixture("s3"))[..], [Message::Upload(_)]));
+        assert!(matches!(messages(fixture("sns"))[..], [Message::Job(_)]));
+        assert!(matches!(messages(fixture("mediaconvert"))[..], [Message::Job(_)]));
+        assert!(messages(fixture("s3_test")).is_empty());
+    }
+
+    #[test]
+    fn a_reason_names_the_field_and_never_its_value() {
+        let path = |change: fn(&mut Value)| {
+            let mut event = fixture("mediaconvert");
+            change(&mut event["detail"]);
+            mediaconvert::decode(event).unwrap_err()
+        };
+        assert_eq!(path(|detail| detail["jobId"] = json!(7)), "unexpected value at detail.jobId");
+        assert_eq!(path(|detail| detail["userMetadata"] = json!("canary")), "unexpected value at detail.userMetadata");
+        let without_id = path(|detail| drop(detail.as_object_mut().unwrap().remove("jobId")));
+        assert_eq!(without_id, "missing field `jobId` at detail");
+    }
+
+    #[test]
+    fn a_dead_letter_is_unpacked() {
+        let letter = |payload| json!({ "version": "1.0", "requestContext": { "condition": "RetriesExhausted" }, "requestPayload": payload });
+        assert_eq!(messages(letter(letter(fixture("s3")))).len(), 1);
+    }
+
+    #[test]
+    fn malformed_records_are_dropped_and_good_records_beside_it_are_kept() {
+        let mut event = fixture("s3");
+        let good = event["Records"][0].clone();
+        let long = "x".repeat(1 << 20);
+        event["Records"] = json!([
+            null, 7, "text", [], {}, { "eventSource": "aws:s3" }, { "eventSource": 3 }, { "eventSource": long }, { "EventSource": "aws:sns" },
+            { "EventSource": "aws:sns", "Sns": { "Message": "not JSON" } }, { "EventSource": "aws:sns", "Sns": { "Message": "{}" } }, good,
+        ]);
+        assert_eq!(messages(event).len(), 1);
+        for malformed in [
+            json!(null),
+            json!([]),
+            json!("x"),
+            json!({}),
+            json!({ "Records": 1 }),
+            json!({ "source": "aws.mediaconvert" }),
+        ] {
+            assert!(messages(malformed).is_empty());
+        }
+    }
+}

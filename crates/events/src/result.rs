@@ -1,0 +1,40 @@
+//! A job's result: recorded for the upload that the job carries in its metadata.
+
+use std::time::SystemTime;
+
+use video_core::ids::ObjectKey;
+use video_core::job::JobEvent;
+use video_core::transcoder::Transcoder;
+
+use crate::decode::JobStateChange;
+use crate::{Error, State};
+
+/// Records a job's result. Jobs that are not ours, and results that come too late to matter, change nothing.
+pub async fn job_changed(state: &State, change: JobStateChange) -> Result<(), Error> {
+    let JobStateChange { transcoder, job_id, metadata, result } = change;
+    let Some(sequencer) = metadata.sequencer else {
+        tracing::info!(job.id = job_id, "the job is not ours");
+        return Ok(());
+    };
+    let Some(key) = key(state, &job_id, metadata.key).await? else {
+        tracing::warn!(job.id = job_id, "the job names no upload");
+        return Ok(());
+    };
+    let Some(id) = state.table.find(&key).await? else {
+        tracing::warn!(job.id = job_id, video.key = %key, "the job's record was deleted");
+        return Ok(());
+    };
+    let event = JobEvent { sequencer, transcoder, job_id, result };
+    let applied = state.table.job_changed(&id, &event, SystemTime::now()).await?;
+    tracing::info!(job.id = event.job_id, video.key = %key, job.result = ?event.result, applied, "a job changed its state");
+    Ok(())
+}
+
+/// Returns the upload's key: from the metadata, or, where it was too long for that, from the job itself.
+async fn key(state: &State, job_id: &str, in_metadata: Option<ObjectKey>) -> Result<Option<ObjectKey>, Error> {
+    match (in_metadata, &state.transcoder) {
+        (Some(key), _) => Ok(Some(key)),
+        (None, Transcoder::MediaConvert(service)) => Ok(service.input_key(job_id).await?),
+        (None, Transcoder::ElasticTranscoder(_)) => Ok(None),
+    }
+}
