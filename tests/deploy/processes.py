@@ -60,10 +60,10 @@ TLS = {"X-Forwarded-Proto": "https"}
 
 def clients(endpoint: str, access_key_id: str, secret: str):
     """Makes boto3 clients of one endpoint."""
-    session = boto3.Session(aws_access_key_id=access_key_id, aws_secret_access_key=secret, region_name=REGION)
+    session = boto3.Session(aws_access_key_id=access_key_id, aws_secret_access_key=secret)
     session.events.register("before-call", lambda params, **_: params["headers"].update(TLS))
     config = Config(s3={"addressing_style": "path"}, retries={"total_max_attempts": 2}, read_timeout=30)
-    return lambda service: session.client(service, endpoint_url=endpoint, config=config)
+    return lambda service, region=REGION: session.client(service, region, endpoint_url=endpoint, config=config)
 
 
 class Cloud:
