@@ -1,4 +1,4 @@
-# Everything that is done with this project, by name. `make` lists it.
+# Every task of this project. `make` lists them.
 .DEFAULT_GOAL := help
 .PHONY: help run test test-deploy torture bench lint
 
@@ -21,21 +21,21 @@ test: ## Run every test
 	tests/schemathesis/run
 	tests/deploy/run
 
-test-deploy: ## Lint and deploy template.yaml to a local AWS and use what was deployed
+test-deploy: ## Lint template.yaml, deploy it to a local AWS and test what was deployed
 	@tools/need ffmpeg ffmpeg ffmpeg
 	@tools/need "Python's venv" python3-venv python3 python3 -c "import ensurepip"
 	tests/deploy/run
 
-torture: ## The long forms of the fault tests and of the fuzzing, for an hour
+torture: ## Run the long forms of the fault and fuzz tests (an hour)
 	@tools/need ffmpeg ffmpeg ffmpeg
 	cargo test --profile local --package video-tests --test faults --test fuzz -- --ignored --nocapture
 
-bench: ## Measure the functions beside their floors; writes docs/BENCHMARKS.md (Linux, a few minutes)
+bench: ## Measure the functions and write docs/BENCHMARKS.md (Linux, a few minutes)
 	@tools/need valgrind valgrind valgrind
 	@tools/need openssl openssl openssl
 	@tools/need "Python's venv" python3-venv python3 python3 -c "import ensurepip"
 	cargo run --profile local --package video-benches
 
-lint: ## Check format and style, as CI does
+lint: ## Check formatting and style, as CI does
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings

@@ -1,4 +1,4 @@
-"""Programs that the tests start and end: on loopback, on free ports, with bounded waits."""
+"""The programs that the tests start and stop: on loopback, on free ports, with bounded waits."""
 
 import json
 import os
@@ -19,7 +19,7 @@ ACCOUNT = "000000000000"
 
 
 def eventually(check, what: str, seconds: float = 60, pause: float = 0.25):
-    """The first true answer of `check`."""
+    """Waits for `check` to return something true, and returns that."""
     end = time.monotonic() + seconds
     while not (answer := check()):
         assert time.monotonic() < end, f"{what}: not within {seconds} s"
@@ -35,7 +35,7 @@ def free_port() -> int:
 
 @contextmanager
 def running(command: list, log: Path, environment: dict):
-    """A program in a process group of its own, so that what it starts ends with it."""
+    """Runs a program in a process group of its own, so that its children end with it."""
     with log.open("wb") as output:
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment, start_new_session=True
@@ -54,7 +54,7 @@ def running(command: list, log: Path, environment: dict):
                 continue
 
 
-# MiniStack serves HTTP here; this says that a proxy before it speaks TLS, which the deployed policies insist on.
+# MiniStack serves HTTP here; this header says that a proxy terminates TLS, which the deployed policies require.
 TLS = {"X-Forwarded-Proto": "https"}
 
 
@@ -75,7 +75,7 @@ class Cloud:
         self.client = clients(self.endpoint, "test", "test")
 
     def environment(self) -> dict:
-        """For the programs of AWS's own command lines."""
+        """Returns the environment for AWS's command lines."""
         return {
             **os.environ,
             "AWS_ENDPOINT_URL": self.endpoint,
@@ -88,7 +88,7 @@ class Cloud:
 
 @contextmanager
 def cloud(directory: Path, transcoder: str):
-    """MiniStack with the transcoders at `transcoder`. AUTH makes it check every signature and every policy."""
+    """Runs MiniStack with the transcoders at `transcoder`. AUTH makes it check every signature and every policy."""
     port = free_port()
     temporary = directory / "tmp"
     temporary.mkdir()
@@ -123,7 +123,7 @@ def cloud(directory: Path, transcoder: str):
 
 @contextmanager
 def video_local(program: Path, directory: Path):
-    """The local system, of which the deployment uses the transcoders and what they read and write."""
+    """Runs the local system, of which the deployment uses the transcoders and their object store."""
     ready = directory / "ready.json"
     command = [program, "--port", "0", "--data-dir", directory / "data", "--ready-file", ready]
     with running(command, directory / "video-local.log", dict(os.environ)) as process:

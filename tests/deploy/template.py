@@ -1,4 +1,4 @@
-"""template.yaml as CloudFormation sees it: transformed by the SAM translator, offline."""
+"""The templates as CloudFormation sees them: transformed by the SAM translator, offline."""
 
 import json
 import os
@@ -21,7 +21,7 @@ def nested(name: str = NESTED) -> dict:
 
 
 def transformed() -> dict:
-    """With the addresses of code and nested template that `sam package` would put in."""
+    """Returns the main template with the URLs of code and nested template that `sam package` would fill in."""
     template = source()
     template["Globals"]["Function"]["CodeUri"] = "s3://artifacts/code"
     template["Resources"]["Table"]["Properties"]["TemplateURL"] = "https://s3.us-east-1.amazonaws.com/artifacts/table"

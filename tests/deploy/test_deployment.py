@@ -1,6 +1,6 @@
-"""The whole system, deployed by `sam deploy` to a local AWS and used as a client uses it.
+"""The whole system, deployed by `sam deploy` to a local AWS and used as a client would use it.
 
-The tests follow one deployment through its life and build on each other, in the order of this file.
+The tests follow one deployment from its creation to its deletion, in the order of this file.
 """
 
 import json
@@ -24,7 +24,7 @@ PARAMETERS = {"Architecture": "x86_64" if os.uname().machine == "x86_64" else "a
 
 
 def command(*words, environment=None, seconds=300) -> str:
-    """Runs a program of the deployer, without a terminal: a question would fail it."""
+    """Runs one of the deployer's programs without a terminal, so that a prompt would fail it."""
     result = subprocess.run(
         [str(word) for word in words],
         cwd=template.ROOT,
@@ -40,11 +40,20 @@ def command(*words, environment=None, seconds=300) -> str:
 
 @pytest.fixture(scope="session")
 def built() -> Path:
-    """What `sam build` makes: the functions' programs and the template that names them."""
+    """Runs `sam build` and returns its directory: the functions' programs and the template that names them."""
     directory = WORK / "build"
     environment = {**os.environ, "AWS_DEFAULT_REGION": REGION}
     overrides = f"Architecture={PARAMETERS['Architecture']}"
-    command("sam", "build", "--build-dir", directory, "--parameter-overrides", overrides, environment=environment, seconds=2400)
+    command(
+        "sam",
+        "build",
+        "--build-dir",
+        directory,
+        "--parameter-overrides",
+        overrides,
+        environment=environment,
+        seconds=2400,
+    )
     return directory
 
 
@@ -71,7 +80,14 @@ class Deployment:
         file = self.built / "template.yaml"
         config = template.ROOT / "samconfig.toml"
         told = command(
-            "sam", "deploy", "--template-file", file, "--config-file", config, "--parameter-overrides", *overrides,
+            "sam",
+            "deploy",
+            "--template-file",
+            file,
+            "--config-file",
+            config,
+            "--parameter-overrides",
+            *overrides,
             environment=self.cloud.environment(),
         )
         self.outputs = self.outputs_of("video")
@@ -91,7 +107,7 @@ class Deployment:
         return self.client("iam").get_role(RoleName=self.physical(name))["Role"]["Arn"]
 
     def create_routes(self):
-        """MiniStack passes over the OpenAPI body of an HTTP API: its routes are made here, from the processed template."""
+        """Creates the HTTP API's routes from the processed template: MiniStack ignores its OpenAPI body."""
         answer = self.client("cloudformation").get_template(StackName="video", TemplateStage="Processed")
         body = answer["TemplateBody"]
         processed = body if isinstance(body, dict) else json.loads(body)
@@ -135,7 +151,7 @@ class Deployment:
         return secret["username"], secret["password"]
 
     def upload(self, video: Path, mail: str, project: str = "Alba", kind: str = "video/webm") -> str:
-        """Asks for a form and posts the video with it, as a browser does; answers the key."""
+        """Requests a form and posts the video with it, as a browser does; returns the key."""
         form = self.get(f"/presignedurl/{project}/0/", params={"mail": mail, "type": kind}, headers={"Origin": ORIGIN})
         assert form.status_code == 200, form.text
         assert form.headers["Access-Control-Allow-Origin"] == ORIGIN
@@ -160,7 +176,7 @@ class Deployment:
         return eventually(reached, f"the video of {mail} is {status}", seconds)
 
     def lease_end(self, mail: str) -> int:
-        """Epoch seconds; 0 where nobody has the upload."""
+        """Returns the end of the lease in epoch seconds; 0 if there is none."""
         key = {"ProjectStep": {"S": "Alba-0"}, "Mail": {"S": mail}}
         item = self.client("dynamodb").get_item(TableName=self.outputs["TableName"], Key=key)["Item"]
         return int(item.get("leaseUntil", {"N": "0"})["N"])
@@ -174,11 +190,11 @@ class Deployment:
     # ---- As AWS ----
 
     def report(self, transcoder: str, told: dict):
-        """The end of a job, by the way that AWS takes."""
+        """Reports the end of a job the way AWS does."""
         if transcoder == "elastictranscoder":
             self.client("sns").publish(TopicArn=self.topic, Message=json.dumps(told))
             return
-        # Nobody but AWS may put an `aws.` event onto a bus, so the rule's pattern is asked, and its targets are called by hand.
+        # Only AWS may put `aws.` events onto a bus: the rule's pattern is tested and its targets are invoked directly.
         events = self.client("events")
         name = self.physical("MediaConvertRule")
         pattern = events.describe_rule(Name=name.rsplit("|", 1)[-1])["EventPattern"]
@@ -237,7 +253,7 @@ def test_the_programs_need_no_newer_c_library_than_amazon_linux_2023_has(built):
         assert needed and max(map(int, needed)) <= 34
 
 
-# ---- With MediaConvert ------------------------------------------------------------------------------------------------------------
+# ---- With MediaConvert -----------------------------------------------------------------------------------------------
 
 
 def test_one_command_deploys_the_whole_system(system):
@@ -245,9 +261,19 @@ def test_one_command_deploys_the_whole_system(system):
     stacks = system.client("cloudformation").describe_stacks()["Stacks"]
     assert {stack["StackStatus"] for stack in stacks} <= {"CREATE_COMPLETE", "UPDATE_COMPLETE"}
     listed = command(
-        "sam", "list", "stack-outputs", "--stack-name", "video", "--output", "json", environment=system.cloud.environment()
+        "sam",
+        "list",
+        "stack-outputs",
+        "--stack-name",
+        "video",
+        "--output",
+        "json",
+        environment=system.cloud.environment(),
     )
-    shown = {output["OutputKey"]: output["OutputValue"] for output in json.loads(listed[listed.index("[") : listed.rindex("]") + 1])}
+    shown = {
+        output["OutputKey"]: output["OutputValue"]
+        for output in json.loads(listed[listed.index("[") : listed.rindex("]") + 1])
+    }
     assert shown == system.outputs
     assert set(shown) == set(template.source()["Outputs"])
 
@@ -296,10 +322,10 @@ def test_a_video_that_cannot_be_read_ends_as_failed(system, directory):
     assert "MediaConvert" in system.eventually("broken@example.com", "failed")["error"]
 
 
-# ---- When it fails ----------------------------------------------------------------------------------------------------------------
+# ---- When it fails ---------------------------------------------------------------------------------------------------
 
 
-def test_an_event_that_fails_for_good_is_kept_and_can_be_sent_in_again(system, video):
+def test_an_event_that_fails_permanently_is_kept_and_can_be_redriven(system, video):
     system.bridge.outage = True
     system.upload(video, "unlucky@example.com")
     (letter,) = eventually(system.dead_letters, "the event is in the dead-letter queue", 120)
@@ -309,9 +335,9 @@ def test_an_event_that_fails_for_good_is_kept_and_can_be_sent_in_again(system, v
     assert system.record("unlucky@example.com")["status"] == "uploaded"
 
     system.bridge.outage = False
-    # On AWS the retries come after one and two minutes and the lease is over by now; here they came at once.
-    eventually(lambda: time.time() > system.lease_end("unlucky@example.com"), "the lease is over", 70, 1)
-    # The two commands of docs/DEPLOY.md.
+    # On AWS, retries come after one and two minutes, when the lease has expired; here they came at once.
+    eventually(lambda: time.time() > system.lease_end("unlucky@example.com"), "the lease has expired", 70, 1)
+    # The steps of tools/redrive, whose command line cannot send the header TLS; test_redrive.py runs the script itself.
     queue, function = system.outputs["DeadLettersUrl"], system.outputs["EventsFunctionName"]
     (taken,) = system.client("sqs").receive_message(QueueUrl=queue)["Messages"]
     system.client("lambda").invoke(FunctionName=function, InvocationType="Event", Payload=taken["Body"])
@@ -327,22 +353,26 @@ def test_the_sweep_is_understood(system):
     assert "FunctionError" not in answer, answer["Payload"].read()
 
 
-# ---- Rights -----------------------------------------------------------------------------------------------------------------------
+# ---- Permissions -----------------------------------------------------------------------------------------------------
 
 
-def test_the_roles_allow_what_is_needed_and_nothing_beside_it(system):
+def test_the_roles_allow_what_is_needed_and_nothing_else(system):
     iam = system.client("iam")
 
     def may(role: str, action: str, resource: str) -> bool:
-        answer = iam.simulate_principal_policy(PolicySourceArn=system.role(role), ActionNames=[action], ResourceArns=[resource])
+        answer = iam.simulate_principal_policy(
+            PolicySourceArn=system.role(role), ActionNames=[action], ResourceArns=[resource]
+        )
         return answer["EvaluationResults"][0]["EvalDecision"] == "allowed"
 
     media, output = (f"arn:aws:s3:::{bucket}" for bucket in (system.media, system.output))
     table = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{system.outputs['TableName']}"
     mediaconvert = f"arn:aws:mediaconvert:{REGION}:{ACCOUNT}:"
-    api_log, events_log = (f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:/aws/lambda/video-{name}:*" for name in ("api", "events"))
+    groups = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:/aws/lambda/"
+    api_log, events_log = f"{groups}video-api:*", f"{groups}video-events:*"
+    letters = f"arn:aws:sqs:{REGION}:{ACCOUNT}:{system.outputs['DeadLettersUrl'].rsplit('/', 1)[1]}"
     allowed = [
-        # MiniStack writes logs without asking.
+        # MiniStack writes logs without checking permissions.
         ("ApiRole", "logs:CreateLogStream", api_log),
         ("ApiRole", "logs:PutLogEvents", api_log),
         ("EventsRole", "logs:CreateLogStream", events_log),
@@ -351,9 +381,9 @@ def test_the_roles_allow_what_is_needed_and_nothing_beside_it(system):
         ("MediaConvertRole", "s3:PutObject", f"{output}/output/web/Alba/0/x.mp4"),
         ("EventsRole", "mediaconvert:GetJob", mediaconvert + "jobs/1"),
         ("EventsRole", "dynamodb:Query", f"{table}/index/open-index"),
-        # MiniStack keeps what failed without asking.
-        ("EventsRole", "sqs:SendMessage", f"arn:aws:sqs:{REGION}:{ACCOUNT}:{system.outputs['DeadLettersUrl'].rsplit('/', 1)[1]}"),
-        # The retry's copy; the local AWS does not check both sides of it.
+        # MiniStack writes dead letters without checking permissions.
+        ("EventsRole", "sqs:SendMessage", letters),
+        # The retry's copy; MiniStack does not check both sides of it.
         ("ApiRole", "s3:GetObject", f"{media}/Alba/0/x.webm"),
         ("ApiRole", "s3:PutObject", f"{media}/Alba/0/x.webm"),
     ]
@@ -385,11 +415,13 @@ def test_a_rotated_admin_secret_opens_the_list(system):
         SecretId=system.outputs["AdminSecretArn"], SecretString=json.dumps(new)
     )
     # A password that does not match is looked up again after 10 seconds.
-    eventually(lambda: system.get("/videos", auth=system.login()).status_code == 200, "the new password opens the list", 30, 1)
+    eventually(
+        lambda: system.get("/videos", auth=system.login()).status_code == 200, "the new password opens the list", 30, 1
+    )
     assert system.get("/videos", auth=old).status_code == 401
 
 
-# ---- Deploying again --------------------------------------------------------------------------------------------------------------
+# ---- Deploying again -------------------------------------------------------------------------------------------------
 
 
 def test_a_second_deployment_changes_nothing(system):
@@ -433,7 +465,9 @@ def test_an_upload_becomes_a_playable_video_with_elastic_transcoder(system, vide
             {"ParameterKey": "OutputBucketName", "ParameterValue": system.output},
         ],
     )
-    formation.get_waiter("stack_create_complete").wait(StackName="video-pipeline", WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+    formation.get_waiter("stack_create_complete").wait(
+        StackName="video-pipeline", WaiterConfig={"Delay": 1, "MaxAttempts": 60}
+    )
     made = system.outputs_of("video-pipeline")
     system.topic = made["TopicArn"]
     pipeline = system.bridge.create_pipeline(system.media, system.output, made["RoleArn"], made["TopicArn"])
@@ -454,13 +488,15 @@ def test_elastic_transcoder_is_not_deployed_without_its_pipeline(system):
 def test_the_table_also_deploys_alone(system):
     formation = system.client("cloudformation")
     formation.create_stack(StackName="responses-table", TemplateBody=(template.ROOT / template.NESTED).read_text())
-    formation.get_waiter("stack_create_complete").wait(StackName="responses-table", WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+    formation.get_waiter("stack_create_complete").wait(
+        StackName="responses-table", WaiterConfig={"Delay": 1, "MaxAttempts": 60}
+    )
     table = system.client("dynamodb").describe_table(TableName="responses")["Table"]
     assert len(table["GlobalSecondaryIndexes"]) == 3
     assert system.outputs_of("responses-table")["TableName"] == "responses"
 
 
-# ---- The end ----------------------------------------------------------------------------------------------------------------------
+# ---- The end ---------------------------------------------------------------------------------------------------------
 
 
 def test_deleting_keeps_the_data_and_removes_the_rest(system):
@@ -471,12 +507,14 @@ def test_deleting_keeps_the_data_and_removes_the_rest(system):
     formation = system.client("cloudformation")
     for stack in ("video", "responses-table"):
         formation.delete_stack(StackName=stack)
-        formation.get_waiter("stack_delete_complete").wait(StackName=stack, WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+        formation.get_waiter("stack_delete_complete").wait(
+            StackName=stack, WaiterConfig={"Delay": 1, "MaxAttempts": 60}
+        )
 
     assert system.client("s3").list_objects_v2(Bucket=system.media)["KeyCount"] == objects
     assert system.client("s3").list_objects_v2(Bucket=system.output)["KeyCount"] > 0
     assert system.client("s3").get_bucket_policy(Bucket=system.media)["Policy"]
-    # MiniStack keeps nothing of a nested stack, where AWS does; so this is the same template's table, deployed alone.
+    # MiniStack, unlike AWS, retains nothing of a nested stack; so this is the same template's table, deployed alone.
     assert system.client("dynamodb").describe_table(TableName="responses")["Table"]["DeletionProtectionEnabled"] is True
     assert system.client("sqs").get_queue_attributes(QueueUrl=system.outputs["DeadLettersUrl"])
 
@@ -485,6 +523,8 @@ def test_deleting_keeps_the_data_and_removes_the_rest(system):
     assert system.client("events").list_rules()["Rules"] == []
     assert system.client("cloudwatch").describe_alarms()["MetricAlarms"] == []
     groups = system.client("logs").describe_log_groups()["logGroups"]
-    assert [group["logGroupName"] for group in groups if group["logGroupName"].endswith(("-api", "-events", "/access"))] == []
+    assert [
+        group["logGroupName"] for group in groups if group["logGroupName"].endswith(("-api", "-events", "/access"))
+    ] == []
     roles = [role["RoleName"] for role in system.client("iam").list_roles()["Roles"]]
     assert [name for name in roles if name.startswith("video-") and "Pipeline" not in name] == []

@@ -1,7 +1,8 @@
 """The transcoders of the deployment: video-local's, with the part of AWS between them and the deployment.
 
-MiniStack has neither Elastic Transcoder nor MediaConvert; video-local has both, over an object store of its own. This stands between
-the two: it asks IAM whether the caller may, brings the job's input over and its result back, and reports the end of a job.
+MiniStack has neither Elastic Transcoder nor MediaConvert; video-local has both, with an object store of its own. This
+connects the two: it asks IAM whether the caller is allowed to, copies the job's input over and its result back, and
+reports the end of a job.
 """
 
 import json
@@ -19,7 +20,7 @@ MEDIACONVERT, ELASTIC_TRANSCODER = "/2017-08-29", "/2012-09-25"
 
 
 class Bridge:
-    """Listens from the start, since functions learn its address when MiniStack starts; works once `connect` was called."""
+    """Listens at once, since functions get its address when MiniStack starts; works after `connect`."""
 
     def __init__(self):
         self.outage = False
@@ -33,7 +34,7 @@ class Bridge:
         self._local, self._local_client, self._cloud = local, local_client, cloud
 
     def use(self, role: str, media: str, output: str, report):
-        """Callers act as `role`; `report(kind, job)` is called with every job that has ended."""
+        """Sets the role that callers have; `report(kind, job)` is called with every job that has ended."""
         self._role, self._media, self._output, self._report = role, media, output, report
         store = self._local_client("s3")
         present = {bucket["Name"] for bucket in store.list_buckets()["Buckets"]}
@@ -41,7 +42,7 @@ class Bridge:
             store.create_bucket(Bucket=bucket)
 
     def create_pipeline(self, media: str, output: str, role: str, topic: str) -> str:
-        """By hand, as docs/DEPLOY.md does it: current SDKs and command lines no longer know the service."""
+        """Creates it with plain HTTP, as docs/DEPLOY.md does: current SDKs no longer know the service."""
         pipeline = {
             "Name": "video",
             "InputBucket": media,
@@ -57,30 +58,34 @@ class Bridge:
         self._server.shutdown()
         self._server.server_close()
 
-    def _may(self, action: str, resource: str) -> bool:
+    def _is_allowed(self, action: str, resource: str) -> bool:
         iam = self._cloud.client("iam")
         if action == "iam:PassRole":
-            # MiniStack's simulator passes over the context, on which this right depends.
+            # MiniStack's simulator ignores the context, on which this permission depends.
             name = self._role.rsplit("/", 1)[1]
-            policies = [iam.get_role_policy(RoleName=name, PolicyName=policy) for policy in iam.list_role_policies(RoleName=name)["PolicyNames"]]
+            names = iam.list_role_policies(RoleName=name)["PolicyNames"]
+            policies = [iam.get_role_policy(RoleName=name, PolicyName=policy) for policy in names]
             return any(
                 (statement["Action"], statement["Resource"]) == (action, resource)
                 and statement["Condition"] == {"StringEquals": {"iam:PassedToService": "mediaconvert.amazonaws.com"}}
                 for policy in policies
                 for statement in policy["PolicyDocument"]["Statement"]
             )
-        answer = iam.simulate_principal_policy(PolicySourceArn=self._role, ActionNames=[action], ResourceArns=[resource])
+        answer = iam.simulate_principal_policy(
+            PolicySourceArn=self._role, ActionNames=[action], ResourceArns=[resource]
+        )
         return answer["EvaluationResults"][0]["EvalDecision"] == "allowed"
 
-    def _allowed(self, method: str, path: str, body: dict) -> bool:
-        needed = list(self._rights(method, path.split("?")[0], body))
-        refused = [f"{action} on {resource}" for action, resource in needed if not self._may(action, resource)]
+    def _authorize(self, method: str, path: str, body: dict) -> bool:
+        needed = list(self._permissions(method, path.split("?")[0], body))
+        refused = [f"{action} on {resource}" for action, resource in needed if not self._is_allowed(action, resource)]
         self.denied += refused
         return bool(needed) and not refused
 
-    def _rights(self, method: str, path: str, body: dict):
-        """What AWS asks for: its "Actions, resources, and condition keys" of each service."""
-        mediaconvert, elastic = (f"arn:aws:{name}:{REGION}:000000000000:" for name in ("mediaconvert", "elastictranscoder"))
+    def _permissions(self, method: str, path: str, body: dict):
+        """Yields the permissions that AWS checks: "Actions, resources, and condition keys" of each service."""
+        mediaconvert = f"arn:aws:mediaconvert:{REGION}:000000000000:"
+        elastic = f"arn:aws:elastictranscoder:{REGION}:000000000000:"
         match method, path.split("/")[1:]:
             case "POST", ["2017-08-29", "jobs"]:
                 yield "mediaconvert:CreateJob", body.get("queue", mediaconvert + "queues/Default")
@@ -104,7 +109,7 @@ class Bridge:
         return body["settings"]["inputs"][0]["fileInput"].removeprefix(f"s3://{self._media}/")
 
     def _forward(self, method: str, path: str, body: bytes):
-        """Signed anew: video-local knows its own key only."""
+        """Forwards it with a new signature: video-local knows its own key only."""
         service = "elastictranscoder" if path.startswith(ELASTIC_TRANSCODER) else "mediaconvert"
         request = AWSRequest(method, self._local["transcoder"] + path, {"Content-Type": "application/json"}, body)
         credentials = Credentials(self._local["access_key_id"], self._local["secret_access_key"])
@@ -114,8 +119,8 @@ class Bridge:
     def answer(self, method: str, path: str, raw: bytes) -> tuple[int, bytes, str]:
         body = json.loads(raw) if raw else {}
         if self.outage:
-            return 503, b'{"message":"The service is away"}', "ServiceUnavailableException"
-        if not self._allowed(method, path, body):
+            return 503, b'{"message":"The service is unavailable"}', "ServiceUnavailableException"
+        if not self._authorize(method, path, body):
             return 403, b'{"message":"User is not authorized to perform this action"}', "AccessDeniedException"
         created = method == "POST" and path.endswith("/jobs")
         if created:
@@ -131,7 +136,7 @@ class Bridge:
                 self._watch_elastic_transcoder(answer["Job"]["Id"])
             else:
                 self._watch_mediaconvert(answer["job"]["id"])
-        except Exception as error:  # A thread's failure would go unseen.
+        except Exception as error:  # A thread's failure would go unnoticed.
             self.problems.append(repr(error))
 
     def _watch_mediaconvert(self, number: str):
@@ -169,7 +174,7 @@ class Bridge:
                 raw = self.rfile.read(int(self.headers.get("content-length") or 0))
                 try:
                     status, body, error = bridge.answer(self.command, self.path, raw)
-                except Exception as problem:  # Else the function sees a broken connection and the test nothing.
+                except Exception as problem:  # The function would see a broken connection and the test nothing.
                     bridge.problems.append(repr(problem))
                     status, body, error = 500, b'{"message":"the bridge failed"}', "InternalFailure"
                 self.send_response(status)

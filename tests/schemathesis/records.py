@@ -1,4 +1,4 @@
-"""Fills a running video-local, so that the API has something to answer with: the description's own example, failed, and a ready video."""
+"""Gives a running video-local a failed video, which is the example in the description, and a ready one."""
 
 import json
 import subprocess
