@@ -256,7 +256,7 @@ def test_the_events_function_ends_before_its_lease_does():
 def test_a_failed_event_is_retried_twice_and_then_kept():
     (config,) = [properties(name) for name in of_type("AWS::Lambda::EventInvokeConfig")]
     assert config["FunctionName"] == {"Ref": "EventsFunction"}
-    assert config["MaximumRetryAttempts"] == 2
+    assert (config["MaximumRetryAttempts"], config["MaximumEventAgeInSeconds"]) == (2, 6 * 60 * 60)
     assert config["DestinationConfig"]["OnFailure"] == {"Destination": {"Fn::GetAtt": ["DeadLetters", "Arn"]}}
 
 
@@ -276,6 +276,10 @@ def test_a_rule_retries_and_keeps_what_it_cannot_deliver(rule):
 def test_dead_letters_are_kept_for_as_long_as_sqs_keeps_anything():
     assert properties("DeadLetters")["MessageRetentionPeriod"] == 14 * 24 * 60 * 60
     assert properties("DeadLetters")["SqsManagedSseEnabled"] is True
+
+
+def test_a_received_dead_letter_is_visible_again_after_two_minutes():
+    assert properties("DeadLetters")["VisibilityTimeout"] == 120
 
 
 def test_the_sweep_for_stuck_videos_runs_every_quarter_of_an_hour():
@@ -385,6 +389,33 @@ def test_an_alarm_is_published_and_documented(alarm):
     assert properties(alarm)["AlarmActions"] == [{"Ref": "AlarmTopic"}]
     assert properties(alarm)["TreatMissingData"] == "notBreaching"
     assert alarm in (template.ROOT / "docs/DEPLOY.md").read_text()
+
+
+@pytest.mark.parametrize(
+    "alarm, metric, reached, seconds",
+    [
+        ("DeadLettersAlarm", "AWS/SQS ApproximateNumberOfMessagesVisible", "Maximum > 0", 300),
+        ("EventsLostAlarm", "AWS/Lambda DestinationDeliveryFailures", "Sum > 0", 300),
+        ("EventsErrorsAlarm", "AWS/Lambda Errors", "Sum > 0", 900),
+        ("EventsLateAlarm", "AWS/Lambda AsyncEventAge", "Maximum > 900000", 600),
+        ("ApiErrorsAlarm", "AWS/ApiGateway 5xx", "Sum >= 5", 300),
+        ("ApiThrottlesAlarm", "AWS/Lambda Throttles", "Sum >= 5", 300),
+        ("JobsFailedAlarm", "AWS/MediaConvert JobsErroredCount", "Sum >= 5", 3600),
+    ],
+)
+def test_an_alarm_goes_off_when_the_documentation_says(alarm, metric, reached, seconds):
+    alarm = properties(alarm)
+    operators = {"GreaterThanThreshold": ">", "GreaterThanOrEqualToThreshold": ">="}
+    assert f"{alarm['Namespace']} {alarm['MetricName']}" == metric
+    assert f"{alarm['Statistic']} {operators[alarm['ComparisonOperator']]} {alarm['Threshold']}" == reached
+    assert alarm["Period"] * alarm["EvaluationPeriods"] == seconds
+
+
+def test_failed_jobs_are_counted_in_the_queue_that_jobs_are_submitted_to():
+    """With MediaConvertQueueArn, only there: jobs of other systems in the default queue set off no alarm."""
+    (dimension,) = properties("JobsFailedAlarm")["Dimensions"]
+    submitted_to = properties("EventsFunction")["Environment"]["Variables"]["MEDIACONVERT_QUEUE_ARN"]
+    assert dimension == {"Name": "Queue", "Value": submitted_to}
 
 
 @pytest.mark.parametrize("section", ["Parameters", "Outputs"])
