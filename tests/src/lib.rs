@@ -1,5 +1,6 @@
 //! What the tests of whole flows share: a running system, its clients, and real videos.
 
+mod eventually;
 pub mod faults;
 pub mod lambda;
 mod log;
@@ -9,7 +10,8 @@ mod sweep;
 mod system;
 mod variables;
 
+pub use eventually::eventually;
 pub use log::Log;
 pub use sweep::sweep;
-pub use system::{Form, TestSystem, eventually};
+pub use system::{Form, TestSystem};
 pub use variables::Variables;

@@ -1,7 +1,6 @@
 //! A whole system on free ports and in a directory of its own, with the clients that its users have.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
@@ -14,11 +13,7 @@ use tempfile::TempDir;
 use video_core::records::Table;
 use video_local::{Description, Options, System};
 
-use crate::Variables;
-
-/// Long enough for a machine that does much else too: whoever waits goes on as soon as it may.
-const PATIENCE: Duration = Duration::from_mins(5);
-const POLL: Duration = Duration::from_millis(50);
+use crate::{Variables, eventually};
 
 /// A running system that ends with the test.
 pub struct TestSystem {
@@ -172,17 +167,4 @@ impl TestSystem {
         let text = std::fs::read_to_string(self.dir.path().join("dead-letter.jsonl")).unwrap_or_default();
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
-}
-
-/// Asks again until there is an answer; says what was awaited when none comes.
-pub async fn eventually<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
-    let answer = async {
-        loop {
-            if let Some(answer) = ask().await {
-                return answer;
-            }
-            tokio::time::sleep(POLL).await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, answer).await.unwrap_or_else(|_| panic!("not within {PATIENCE:?}: {what}"))
 }

@@ -118,12 +118,12 @@ async fn only_the_right_login_opens_the_list_and_it_may_be_any_text() {
     let browser = &world.browser;
     browser.open(&format!("{}/admin", world.system.at.api)).await;
     browser.click("#enter").await;
-    assert_eq!(browser.text("#signInProblem").await, "Enter the user name and the password.");
+    assert_eq!(browser.text("#signInProblem").await, "Enter your username and password.");
     world.sign_in("Åsa", "pa:ss").await;
-    browser.until("signInProblem.textContent === 'User name or password is wrong.'").await;
+    browser.until("signInProblem.textContent === 'Wrong username or password.'").await;
     assert_eq!(browser.eval("signedIn.hidden").await, true);
     world.sign_in("Åsa", "pä:ß € 漢字").await;
-    browser.until("!signedIn.hidden && empty.textContent === 'No videos here yet.' && !empty.hidden").await;
+    browser.until("!signedIn.hidden && empty.textContent === 'No videos yet.' && !empty.hidden").await;
     world.end().await;
 }
 
@@ -174,7 +174,7 @@ async fn filters_by_project_step_and_mail_narrow_the_list_and_can_be_cleared() {
     browser.click("#clear").await;
     browser.until("counts.children[0].textContent === '6All' && listProblem.hidden").await;
     world.filter_by("step", "3").await;
-    assert_eq!(browser.text("#listProblem").await, "To filter by step, enter its project too.");
+    assert_eq!(browser.text("#listProblem").await, "To filter by step, enter a project too.");
     world.end().await;
 }
 
@@ -194,7 +194,10 @@ async fn ten_thousand_records_stay_smooth_and_more_are_a_click_away() {
     world.put(all).await;
     world.open_admin().await;
     assert_eq!(browser.text("#range").await, "1–50 of 10,000");
-    assert_eq!(browser.text("#moreText").await, "More videos than the 10,000 loaded match. Filter, or load more.");
+    assert_eq!(
+        browser.text("#moreText").await,
+        "Only the first 10,000 matching videos are loaded. Filter, or load more."
+    );
 
     for click in
         ["next.click()", "document.querySelector('.count.failed').click()", "document.querySelector('.count').click()"]
@@ -213,12 +216,12 @@ async fn ten_thousand_records_stay_smooth_and_more_are_a_click_away() {
 async fn a_list_with_work_in_progress_refreshes_by_itself_and_keeps_the_focus() {
     let world = World::at_admin([record("Alba", 0, "ana@example.com", "transcoding", 20)]).await;
     let browser = &world.browser;
-    browser.until("freshness.textContent.endsWith('updates by itself')").await;
+    browser.until("freshness.textContent.endsWith('updates automatically')").await;
     browser.eval("document.querySelector('#rows button').focus(), null").await;
     world.put([record("Alba", 0, "ana@example.com", "ready", 1)]).await;
     browser.until("document.querySelector('#rows .badge').textContent === 'Ready'").await;
     assert_eq!(browser.eval("document.activeElement.textContent").await, "Play");
-    browser.until("!freshness.textContent.endsWith('updates by itself')").await;
+    browser.until("!freshness.textContent.endsWith('updates automatically')").await;
     world.end().await;
 }
 
@@ -264,7 +267,7 @@ async fn a_retry_goes_through_the_pipeline_and_the_list_follows() {
     browser.until("document.querySelector('#rows .badge').textContent === 'Failed'").await;
     let retry = "[aria-label='Retry the video of ana@example.com, Alba']";
     browser.click(retry).await;
-    browser.until("document.getElementById('status').textContent === 'It is being processed again.'").await;
+    browser.until("document.getElementById('status').textContent === 'The video is being processed again.'").await;
     eventually("a second upload that failed too", async || {
         let now = world.system.video(&key).await?;
         (now["sequencer"] != failed["sequencer"] && now["status"] == "failed").then_some(())
@@ -302,10 +305,9 @@ async fn a_failed_video_shows_its_reason_and_can_be_retried() {
         browser.eval("[...document.querySelectorAll('[data-act=true]')].map((button) => button.ariaLabel)").await;
     assert_eq!(retries.as_array().unwrap().len(), 2, "the failed one and the stuck one: {retries}");
 
-    let absent =
-        "answer = [{ Code: 'NotFoundError', Message: 'there is nothing at this path' }, { status: 404 }], null";
+    let absent = "answer = [{ Code: 'NotFoundError', Message: 'there is no such video' }, { status: 404 }], null";
     let conflict = "answer = [{ Code: 'ConflictError', Message: 'this video is not failed' }, { status: 409 }], null";
-    for (answer, words) in [(absent, "This server cannot retry a video."), (conflict, "this video is not failed")] {
+    for (answer, words) in [(absent, "there is no such video"), (conflict, "this video is not failed")] {
         browser.eval(answer).await;
         browser.click("[aria-label='Retry the video of ana+x@example.com, Alba']").await;
         browser.until(&format!("listProblem.textContent.startsWith('{words}')")).await;
@@ -315,7 +317,9 @@ async fn a_failed_video_shows_its_reason_and_can_be_retried() {
     browser.until("dialog.open && facts.textContent.includes('moov atom not found')").await;
     browser.click("#dialogRetry").await;
     browser
-        .until("!dialog.open && document.getElementById('status').textContent === 'It is being processed again.'")
+        .until(
+            "!dialog.open && document.getElementById('status').textContent === 'The video is being processed again.'",
+        )
         .await;
     let asked = browser.eval("asked.at(-1)").await;
     assert!(asked.as_str().unwrap().ends_with("/videos/Alba/-1/retry?mail=ana%2Bx%40example.com"), "{asked}");
@@ -365,7 +369,7 @@ async fn the_secret_is_kept_in_memory_only_and_forgotten_at_the_end() {
     browser.until("rows.children.length === 6").await;
     browser.eval("window.fetch = () => Promise.resolve(Response.json({ Message: 'no' }, { status: 401 })), null").await;
     browser.click("#refresh").await;
-    browser.until("signInProblem.textContent === 'The sign-in is no longer valid. Please sign in again.'").await;
+    browser.until("signInProblem.textContent === 'You have been signed out. Please sign in again.'").await;
     assert_eq!(browser.eval("rows.children.length").await, 0);
     world.end().await;
 }

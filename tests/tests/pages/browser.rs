@@ -73,8 +73,10 @@ impl Browser {
         self.driver.quit().await.unwrap();
     }
 
+    /// Opens a page and waits until it shows itself, which is after its texts have come.
     pub async fn open(&self, url: &str) {
         self.driver.goto(url).await.unwrap();
+        self.until("document.querySelector('main:not([hidden])')").await;
     }
 
     /// The value of a JavaScript expression, or of statements with a `return`.

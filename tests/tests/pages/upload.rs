@@ -7,6 +7,8 @@ use video_tests::{eventually, media};
 use crate::World;
 
 const KEY: &str = "Alba/2/";
+/// The page's first request for a form.
+const FORM: &str = "performance.getEntriesByType('resource').find(({ name }) => name.includes('/presignedurl/'))";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_recording_goes_up_and_plays_in_the_admins_list() {
@@ -137,7 +139,7 @@ async fn a_wrong_type_an_empty_file_and_a_too_large_one_are_refused_before_anyth
     browser.until("!problem.hidden").await;
     assert_eq!(
         browser.text("#problem").await,
-        "This video is too large: at most 100 kB are accepted. Choose a smaller one or record a shorter one."
+        "This video is too large: the limit is 100 kB. Choose a smaller one or record a shorter one."
     );
     assert_eq!(world.forms_and_posts().await, (1, 0));
     world.end().await;
@@ -172,7 +174,7 @@ async fn when_s3_cannot_be_reached_and_is_back_a_retry_sends_the_same_form() {
     world.choose("a.webm", &media::small_webm()).await;
     world.s3.cut().await;
     world.send_until("failed").await;
-    assert_eq!(browser.text("#failure").await, "The connection to the storage was lost.");
+    assert_eq!(browser.text("#failure").await, "The connection to the storage service was lost.");
     let (_, posts) = world.forms_and_posts().await;
     browser.click("#retry").await;
     eventually("a second try", async || (world.forms_and_posts().await.1 > posts).then_some(())).await;
@@ -214,7 +216,7 @@ async fn an_expired_form_is_replaced_by_a_new_one() {
     world.send_until("failed").await;
     assert_eq!(world.forms_and_posts().await.0, 1);
     world.s3.mend().await;
-    browser.until("performance.getEntriesByType('resource')[0].responseEnd + 3000 < performance.now()").await;
+    browser.until(&format!("{FORM}.responseEnd + 3000 < performance.now()")).await;
     browser.click("#retry").await;
     world.upload_shows("done").await;
     assert_eq!(world.forms_and_posts().await.0, 2);
@@ -228,10 +230,10 @@ async fn a_form_that_s3_calls_expired_is_not_used_again() {
     world.choose("a.webm", &media::small_webm()).await;
     world.s3.hold().await;
     browser.click("#send").await;
-    browser.until("performance.getEntriesByType('resource')[0]?.responseEnd + 2500 < performance.now()").await;
+    browser.until(&format!("{FORM}?.responseEnd + 2500 < performance.now()")).await;
     world.s3.mend().await;
     world.upload_shows("failed").await;
-    assert!(browser.text("#failure").await.starts_with("The storage refused the video: "));
+    assert!(browser.text("#failure").await.starts_with("The storage service rejected the video: "));
     browser.click("#retry").await;
     world.upload_shows("done").await;
     assert_eq!(world.forms_and_posts().await.0, 2);
@@ -250,7 +252,7 @@ async fn an_upload_can_be_cancelled_and_sent_later() {
     world.upload_shows("preview").await;
     assert_eq!(
         browser.eval("document.getElementById('status').textContent").await,
-        "Sending was cancelled. The video is still here."
+        "The upload was cancelled. Your video is still here."
     );
     world.s3.mend().await;
     assert_eq!(world.system.videos("").await[0]["status"], "requested");
@@ -267,7 +269,7 @@ async fn when_the_api_refuses_or_does_not_answer_the_page_says_so() {
         .eval("window.realFetch = fetch, window.fetch = () => Promise.reject(new TypeError('Failed to fetch')), null")
         .await;
     world.send_until("failed").await;
-    assert_eq!(browser.text("#failure").await, "The server does not answer. Check the connection.");
+    assert_eq!(browser.text("#failure").await, "The server is not responding. Check your connection.");
     let refuse = "window.fetch = () => Promise.resolve(Response.json({ Code: 'ServiceUnavailableError', Message: 'please try again' }, { status: 503 })), null";
     browser.eval(refuse).await;
     browser.click("#retry").await;

@@ -1,10 +1,12 @@
-// The camera: opened, recorded and closed.
+// The camera: opening, recording and closing it.
+
+import { Problem, t } from './page.js';
 
 const RECORDED_TYPES = ['video/webm;codecs=vp8,opus', 'video/webm', 'video/mp4'];
 const CAMERA_ERRORS = { NotFoundError: 'cameraMissing', NotReadableError: 'cameraBusy', AbortError: 'cameraBusy' };
 
-/** Opens camera and microphone; the camera alone where there is no microphone. */
-async function openCamera() {
+/** Opens the camera and the microphone, or the camera alone where there is no microphone. */
+export async function openCamera() {
   if (!window.isSecureContext) throw cameraProblem('cameraInsecure');
   if (!navigator.mediaDevices || !window.MediaRecorder) throw cameraProblem('cameraUnsupported');
   const video = { facingMode: 'user', width: { ideal: 1280 }, height: { ideal: 720 } };
@@ -20,29 +22,29 @@ function cameraProblem(key) {
   return new Problem(`${t(key)} ${t('orFile')}`);
 }
 
-function closeCamera(stream) {
+export function closeCamera(stream) {
   for (const track of stream.getTracks()) track.stop();
 }
 
 /**
- * Starts to record. `stop()` ends it; `video` is the promise of the recording, also when the camera ends by itself:
- * `{ blob, type }`, its type as the API names it.
+ * Starts recording; `stop()` ends it. `video` resolves to `{ blob, type }`, with the type as the API names it, also when the
+ * camera stops by itself.
  */
-function record(stream) {
+export function record(stream) {
   const mimeType = RECORDED_TYPES.find((type) => MediaRecorder.isTypeSupported(type));
   const recorder = new MediaRecorder(stream, { mimeType, videoBitsPerSecond: 2_500_000 });
-  const pieces = [];
+  const chunks = [];
   const video = new Promise((resolve, reject) => {
-    recorder.ondataavailable = ({ data }) => pieces.push(data);
+    recorder.ondataavailable = ({ data }) => chunks.push(data);
     recorder.onerror = () => reject(cameraProblem('cameraBusy'));
     recorder.onstop = () => {
       const [type] = recorder.mimeType.split(';');
-      const blob = new Blob(pieces, { type });
+      const blob = new Blob(chunks, { type });
       if (blob.size > 0) resolve({ blob, type });
       else reject(new Problem(t('recordingEmpty')));
     };
   });
-  // Pieces of a second let the browser keep a long recording out of memory.
+  // One-second chunks let the browser keep a long recording out of memory.
   recorder.start(1000);
   return { video, stop: () => recorder.state !== 'inactive' && recorder.stop() };
 }

@@ -1,16 +1,19 @@
-// The upload page: one video from the camera or a file, seen, sent and confirmed.
+// The upload page: record or choose a video, preview it, send it.
+
+import { bytes, element, isStep, number, onClick, Problem, reveal, showProblem, t, translate, ui } from './page.js';
+import { closeCamera, openCamera, record } from './recorder.js';
+import { post, requestForm, sizeLimit, typeOf } from './sender.js';
 
 const RATE_WINDOW = 5_000;
 
-/** What the page is at work on; `video` is `{ blob, type, name, recorded }`. */
+/** The upload in progress; `video` is `{ blob, type, name, recorded }`. */
 const work = { video: null, form: null, stream: null, recording: null, sending: null };
 
-/** Shows one state of the page; `say` goes to screen readers, `focus` is where the person goes on. */
+/** Shows one state of the page; `say` is announced to screen readers, `focus` names the element that gets the focus. */
 function show(name, { say = '', focus, problem = '' } = {}) {
   for (const part of document.querySelectorAll('[data-state]')) part.hidden = part.dataset.state !== name;
   ui.stage.dataset.now = name;
-  ui.problem.textContent = problem;
-  ui.problem.hidden = problem === '';
+  showProblem(ui.problem, problem);
   ui.status.textContent = say;
   if (focus) ui[focus].focus();
 }
@@ -27,7 +30,7 @@ function details() {
   return Object.fromEntries(Object.keys(FIELDS).map((name) => [name, ui[name].value.trim()]));
 }
 
-/** Marks the fields that break their rule, or takes the mark off; answers the first wrong one. */
+/** Marks the fields that break their rule and unmarks the others; returns the first wrong one. */
 function checkDetails(names = Object.keys(FIELDS)) {
   const values = details();
   const wrong = names.filter((name) => !FIELDS[name](values[name]));
@@ -44,7 +47,7 @@ function prefillDetails() {
   const query = new URLSearchParams(location.search);
   const given = Object.keys(FIELDS).filter((name) => query.get(name));
   for (const name of given) ui[name].value = query.get(name);
-  // Somebody who came by a complete link need not look at what it says.
+  // A complete link leaves nothing to fill in.
   ui.details.open = checkDetails(given) !== undefined || ui.detailsText.textContent === '';
 }
 
@@ -97,7 +100,7 @@ async function startRecording() {
   }
 }
 
-/** `0:07`, `12:30`. */
+/** Formats a time as `0:07` or `12:30`. */
 function clock(milliseconds) {
   const seconds = Math.floor(milliseconds / 1000);
   return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')}`;
@@ -109,17 +112,17 @@ function chooseFile(files) {
   const [file] = files;
   if (!file) return;
   const type = typeOf(file);
-  if (files.length > 1) refuse(t('tooMany'));
-  else if (!type) refuse(t('wrongType', { name: file.name }));
-  else if (file.size === 0) refuse(t('emptyFile', { name: file.name }));
+  if (files.length > 1) rejectFile(t('tooMany'));
+  else if (!type) rejectFile(t('wrongType', { name: file.name }));
+  else if (file.size === 0) rejectFile(t('emptyFile', { name: file.name }));
   else choose({ blob: file, type, name: file.name, recorded: false });
 }
 
-function refuse(problem) {
+function rejectFile(problem) {
   show('choose', { problem, focus: 'file' });
 }
 
-/** Takes a video for sending and lets the person see it first. */
+/** Selects a video and shows its preview. */
 function choose(video) {
   work.video = video;
   work.form = null;
@@ -134,7 +137,7 @@ function showFacts(node, { name, blob }) {
   node.replaceChildren(element('b', {}, name), ' ', element('span', {}, bytes(blob.size)));
 }
 
-/** A recording carries no duration; a jump behind its end makes the browser find it. */
+/** Finds the duration that a recording lacks: seeking past its end makes the browser compute it. */
 function findDuration({ target: video }) {
   if (video.duration !== Infinity) return;
   video.addEventListener('durationchange', () => { video.currentTime = 0; }, { once: true });
@@ -168,25 +171,25 @@ async function send() {
   }
   const cancelling = new AbortController();
   work.sending = cancelling;
-  const awake = stayAwake();
+  const wakeLock = requestWakeLock();
   ui.preview.pause();
   showProgress({ text: t('preparing') });
   show('sending', { say: t('preparing'), focus: 'cancel' });
   try {
-    await deliver(work.video, cancelling.signal);
+    await upload(work.video, cancelling.signal);
     done();
   } catch (problem) {
     failed(problem);
   } finally {
     work.sending = null;
-    (await awake)?.release();
+    (await wakeLock)?.release();
   }
 }
 
-async function deliver({ blob, type }, signal) {
-  const isOver = () => work.form.goodUntil <= Date.now();
-  if (!work.form || isOver()) work.form = await askForm(details(), type, signal);
-  const limit = largest(work.form);
+async function upload({ blob, type }, signal) {
+  const isExpired = () => work.form.goodUntil <= Date.now();
+  if (!work.form || isExpired()) work.form = await requestForm(details(), type, signal);
+  const limit = sizeLimit(work.form);
   if (blob.size > limit) {
     throw Object.assign(new Problem(t('tooLarge', { limit: bytes(limit) })), { isFinal: true });
   }
@@ -194,10 +197,10 @@ async function deliver({ blob, type }, signal) {
   await post(work.form, blob, { signal, onProgress: progressOf(blob.size) });
 }
 
-/** Shows each progress with the time left, by the rate of the last seconds; screen readers hear every quarter. */
+/** Returns a handler that shows progress and the time left at the current rate; screen readers hear every quarter. */
 function progressOf(total) {
   let marks = [{ at: performance.now(), part: 0 }];
-  let heard = 0;
+  let announced = 0;
   return (part) => {
     const now = performance.now();
     marks = [...marks.filter(({ at }) => now - at < RATE_WINDOW), { at: now, part }];
@@ -208,17 +211,17 @@ function progressOf(total) {
       part,
       percent,
       text: t('sentOf', { sent: bytes(part * total), total: bytes(total) }),
-      left: part === 1 ? t('finishing') : rate > 0 && now - first.at > 1000 ? t('left', { time: about((1 - part) / rate) }) : '',
+      left: part === 1 ? t('finishing') : rate > 0 && now - first.at > 1000 ? t('left', { time: estimate((1 - part) / rate) }) : '',
     });
-    if (Math.floor(part * 4) > heard) {
-      heard = Math.floor(part * 4);
+    if (Math.floor(part * 4) > announced) {
+      announced = Math.floor(part * 4);
       ui.status.textContent = t('progressName', { percent });
     }
   };
 }
 
-/** `12 seconds`, `3 minutes`: as exact as a guess can be. */
-function about(milliseconds) {
+/** Formats an estimate: `12 seconds`, `3 minutes`. */
+function estimate(milliseconds) {
   const seconds = Math.max(1, Math.round(milliseconds / 1000));
   const [value, unit] = seconds < 60 ? [seconds, 'second'] : [Math.round(seconds / 60), 'minute'];
   return number(value, { style: 'unit', unit, unitDisplay: 'long' });
@@ -244,15 +247,15 @@ function failed(problem) {
   } else if (problem.isFinal) {
     show('preview', { problem: problem.message, focus: 'again' });
   } else {
-    // A form that S3 has refused is of no more use.
+    // A form that S3 has rejected is of no more use.
     if (problem.status) work.form = null;
     ui.failure.textContent = problem.message;
     show('failed', { say: `${t('failed')}. ${problem.message}`, focus: 'retry' });
   }
 }
 
-/** Keeps a phone's screen on, where the browser can. */
-async function stayAwake() {
+/** Keeps a phone's screen on, where the browser supports it. */
+async function requestWakeLock() {
   return navigator.wakeLock?.request('screen').catch(() => null);
 }
 
@@ -260,7 +263,7 @@ function warnBeforeLoss(event) {
   if (work.sending || work.video?.recorded || work.stream) event.preventDefault();
 }
 
-// Wiring
+// Events
 
 function listen() {
   onClick(ui.openCamera, startCamera);
@@ -284,7 +287,7 @@ function listen() {
   addEventListener('beforeunload', warnBeforeLoss);
 }
 
-/** A file dropped anywhere on the page is taken, so that a near miss does not open it in place of the page. */
+/** Accepts a file dropped anywhere on the page: a near miss must not navigate away from it. */
 function listenToDrops() {
   const isOpen = () => ['choose', 'preview', 'done', 'failed'].includes(ui.stage.dataset.now);
   const mark = (isOver) => ui.drop.classList.toggle('over', isOver);
@@ -297,7 +300,8 @@ function listenToDrops() {
   });
 }
 
-translate();
+await translate('upload');
 listen();
 prefillDetails();
 show('choose');
+reveal();
