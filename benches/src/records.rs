@@ -5,7 +5,7 @@ use std::io;
 use dynoxide::{AttributeValue, Database, ImportOptions, Item};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
-use video_core::aws::Aws;
+use video_core::aws::AwsConfig;
 use video_core::records::Table;
 
 /// Serves a table of `count` records from memory and answers its endpoint.
@@ -20,7 +20,7 @@ pub fn serve(runtime: &Runtime, count: usize) -> io::Result<String> {
         "AWS_ENDPOINT_URL_DYNAMODB" => Some(endpoint.clone()),
         _ => None,
     };
-    let aws = Aws::from_env(&lookup).map_err(io::Error::other)?;
+    let aws = AwsConfig::from_env(&lookup).map_err(io::Error::other)?;
     runtime.block_on(Table::new(&aws.sdk_config(), "responses").create()).map_err(io::Error::other)?;
     let items = (0..count).map(record).collect();
     database.import_items("responses", items, ImportOptions::default()).map_err(io::Error::other)?;

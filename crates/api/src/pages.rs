@@ -82,7 +82,7 @@ impl Page<'_> {
     }
 }
 
-/// Returns where the assets are, relative to a page at this path: browsers take a trailing slash for one more directory.
+/// Returns where the assets are, relative to a page at this path; to a browser, a trailing slash is one more directory.
 fn assets_directory(path: &str) -> String {
     let slashes = path.len() - path.trim_end_matches('/').len();
     format!("{}assets/{}/", "../".repeat(slashes), *assets::HASH)

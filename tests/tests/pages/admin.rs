@@ -57,7 +57,7 @@ impl World {
     }
 }
 
-/// A record as the functions would have written it so many seconds ago.
+/// A record as the functions would have written it `seconds_ago`.
 pub fn record(project: &str, step: i64, mail: &str, status: &str, seconds_ago: u64) -> Value {
     let time = time_text(seconds_ago);
     let mut record = json!({
@@ -93,7 +93,7 @@ fn time_text(seconds_ago: u64) -> String {
         .unwrap()
 }
 
-/// One record of each state: the first is the newest. Nothing in it moves by itself.
+/// One record of each state, newest first. None of them changes by itself.
 pub fn one_of_each() -> Vec<Value> {
     let mails = [
         "ana@example.com",
@@ -128,7 +128,7 @@ async fn only_the_right_login_opens_the_list_and_it_may_be_any_text() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_state_is_counted_and_shown_the_newest_first() {
+async fn every_state_is_counted_and_shown_newest_first() {
     let world = World::at_admin(one_of_each().into_iter().rev()).await;
     let browser = &world.browser;
     world
@@ -202,7 +202,10 @@ async fn ten_thousand_records_stay_smooth_and_more_are_a_click_away() {
     for click in
         ["next.click()", "document.querySelector('.count.failed').click()", "document.querySelector('.count').click()"]
     {
-        let took = browser.eval(&format!("const start = performance.now(); {click}; document.body.offsetHeight; return performance.now() - start;")).await;
+        let timed = format!(
+            "const start = performance.now(); {click}; document.body.offsetHeight; return performance.now() - start;"
+        );
+        let took = browser.eval(&timed).await;
         assert!(took.as_f64().unwrap() < 1000.0, "{click} took {took} ms");
         assert_eq!(browser.eval("rows.children.length").await, 50);
     }
@@ -253,7 +256,7 @@ async fn the_link_of_a_ready_video_can_be_copied_and_its_original_seen() {
     browser.until("player.readyState >= 2 && player.videoWidth === 1280").await;
     browser.click("#close").await;
     browser.until("!dialog.open && !player.src").await;
-    assert_eq!(browser.complaints().await, Vec::<String>::new());
+    assert_eq!(browser.console_errors().await, Vec::<String>::new());
     world.end().await;
 }
 
@@ -291,11 +294,11 @@ async fn a_failed_video_shows_its_reason_and_can_be_retried() {
     browser
         .before_each_page(
             "const real = fetch;
-        window.asked = [];
+        window.requested = [];
         window.answer = null;
         window.fetch = (url, options) => {
             if (options.method !== 'POST' || !window.answer) return real(url, options);
-            window.asked.push(url);
+            window.requested.push(url);
             return Promise.resolve(Response.json(...window.answer));
         };",
         )
@@ -321,20 +324,22 @@ async fn a_failed_video_shows_its_reason_and_can_be_retried() {
             "!dialog.open && document.getElementById('status').textContent === 'The video is being processed again.'",
         )
         .await;
-    let asked = browser.eval("asked.at(-1)").await;
-    assert!(asked.as_str().unwrap().ends_with("/videos/Alba/-1/retry?mail=ana%2Bx%40example.com"), "{asked}");
+    let requested = browser.eval("requested.at(-1)").await;
+    assert!(requested.as_str().unwrap().ends_with("/videos/Alba/-1/retry?mail=ana%2Bx%40example.com"), "{requested}");
     world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_list_can_be_taken_along_as_csv() {
+async fn the_list_can_be_downloaded_as_csv() {
     let world = World::start().await;
     let browser = &world.browser;
     let mut odd = record("Alba", -4, "=1+1@example.com", "failed", 4000);
     odd["error"] = "a \"quoted\" reason,\nin two lines".into();
     world.put([odd, record("Alba", 2, "ñandú@example.com", "ready", 5000)]).await;
     world.open_admin().await;
-    browser.eval("window.made = [], URL.createObjectURL = (blob) => (made.push(blob), 'blob:x'), HTMLAnchorElement.prototype.click = function () { made.push(this.download); }, null").await;
+    let catch_download = "window.made = [], URL.createObjectURL = (blob) => (made.push(blob), 'blob:x'),
+        HTMLAnchorElement.prototype.click = function () { made.push(this.download); }, null";
+    browser.eval(catch_download).await;
     browser.click("#csv").await;
     let csv = browser.eval("return made[0].text();").await;
     let csv = csv.as_str().unwrap();
@@ -357,7 +362,8 @@ async fn the_secret_is_kept_in_memory_only_and_forgotten_at_the_end() {
     let browser = &world.browser;
     let kept = "const databases = indexedDB.databases ? indexedDB.databases() : [];
         return Promise.resolve(databases).then((databases) =>
-            [localStorage.length, sessionStorage.length, document.cookie, databases.length, location.search, location.hash, password.value]);";
+            [localStorage.length, sessionStorage.length, document.cookie, databases.length,
+                location.search, location.hash, password.value]);";
     assert_eq!(browser.eval(kept).await, json!([0, 0, "", 0, "", "", ""]));
     browser.click("#signOut").await;
     assert_eq!(

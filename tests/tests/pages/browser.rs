@@ -1,4 +1,4 @@
-//! A headless Chromium of its own for each test, driven over WebDriver, and gone when the test is over, however it ends.
+//! A headless Chromium for each test, driven over WebDriver, which ends with the test, however that ends.
 
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -12,16 +12,16 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use video_tests::eventually;
 
-/// What a phone and a desktop show.
+/// The window sizes of a phone and a desktop.
 pub const PHONE: (u32, u32) = (390, 844);
 pub const DESKTOP: (u32, u32) = (1280, 860);
 
-/// A test pattern stands for the camera and a beep for the microphone; nobody is asked for leave.
+/// A test pattern replaces the camera and a beep the microphone; there are no permission prompts.
 const FAKE_CAMERA: [&str; 2] = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"];
 
-/// The rest keeps the browser from what it does for people: windows, sandboxes that root cannot have, calls to its makers.
+/// Turns off windows, the sandbox (which root cannot use) and calls to the vendor.
 ///
-/// With the pipe, the browser's life hangs on the driver's: it ends when the other end of the pipe does.
+/// With the pipe, the browser ends when its driver does.
 const ARGUMENTS: [&str; 12] = [
     "--headless=new",
     "--no-sandbox",
@@ -68,29 +68,29 @@ impl Browser {
         browser
     }
 
-    /// Ends in good order; a test that panics before ends the hard way.
+    /// Quits cleanly; a test that panics first drops the browser, which kills it.
     pub async fn quit(self) {
         self.driver.quit().await.unwrap();
     }
 
-    /// Opens a page and waits until it shows itself, which is after its texts have come.
+    /// Opens a page and waits until it is shown, which is once its texts are loaded.
     pub async fn open(&self, url: &str) {
         self.driver.goto(url).await.unwrap();
         self.until("document.querySelector('main:not([hidden])')").await;
     }
 
-    /// The value of a JavaScript expression, or of statements with a `return`.
+    /// Evaluates a JavaScript expression, or statements with a `return`.
     pub async fn eval(&self, script: &str) -> Value {
         let script = if script.contains("return ") { script.to_owned() } else { format!("return ({script});") };
         self.driver.execute(script.clone(), []).await.unwrap_or_else(|error| panic!("{script}: {error}")).json().clone()
     }
 
-    /// The same with values as `arguments`.
+    /// Runs statements with these values as `arguments`.
     pub async fn eval_with(&self, script: &str, arguments: impl Into<Vec<Value>>) -> Value {
         self.driver.execute(script, arguments.into()).await.unwrap().json().clone()
     }
 
-    /// Waits for an expression to be true.
+    /// Waits until an expression is true.
     pub async fn until(&self, condition: &str) {
         let what = format!("in the browser: {condition}");
         eventually(&what, async || (self.eval(&format!("Boolean({condition})")).await == true).then_some(())).await;
@@ -104,34 +104,34 @@ impl Browser {
         self.element(css).await.click().await.unwrap_or_else(|error| panic!("{css}: {error}"));
     }
 
-    /// What a person reads there.
+    /// Returns the visible text.
     pub async fn text(&self, css: &str) -> String {
         self.element(css).await.text().await.unwrap()
     }
 
-    /// Writes over what a field holds.
+    /// Replaces the content of a field.
     pub async fn fill(&self, css: &str, text: &str) {
         let field = self.element(css).await;
         field.clear().await.unwrap();
         field.send_keys(text).await.unwrap();
     }
 
-    /// Gives a file to a file field, as its dialog would.
+    /// Attaches a file to a file field, as its dialog would.
     pub async fn attach(&self, css: &str, file: &std::path::Path) {
         self.element(css).await.send_keys(file.to_str().unwrap()).await.unwrap();
     }
 
-    /// Presses keys with nothing but the keyboard: they go to whatever has the focus.
+    /// Presses keys: they go to whatever has the focus.
     pub async fn press(&self, keys: impl Into<thirtyfour::TypingData>) {
         self.driver.action_chain().send_keys(keys).perform().await.unwrap();
     }
 
-    /// A command of the DevTools protocol.
+    /// Sends a command of the DevTools protocol.
     pub async fn devtools(&self, command: &str, parameters: Value) -> Value {
         self.driver.cdp().send_raw(command, parameters).await.unwrap()
     }
 
-    /// The window's size in CSS pixels; as wide as a phone, it is one.
+    /// Sets the window's size in CSS pixels; at a phone's width it also emulates one.
     pub async fn size(&self, (width, height): (u32, u32)) {
         let is_phone = width == PHONE.0;
         let metrics = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": is_phone });
@@ -141,11 +141,14 @@ impl Browser {
 
     pub async fn dark(&self, is_dark: bool) {
         let scheme = if is_dark { "dark" } else { "light" };
-        let features = json!([{ "name": "prefers-color-scheme", "value": scheme }, { "name": "prefers-reduced-motion", "value": "reduce" }]);
+        let features = json!([
+            { "name": "prefers-color-scheme", "value": scheme },
+            { "name": "prefers-reduced-motion", "value": "reduce" },
+        ]);
         self.devtools("Emulation.setEmulatedMedia", json!({ "features": features })).await;
     }
 
-    /// What the browser asks pages for, from the next page on.
+    /// Sets the preferred language, from the next page on.
     pub async fn language(&self, language: &str) {
         let agent = self.eval("navigator.userAgent").await;
         let change = json!({ "userAgent": agent, "acceptLanguage": language });
@@ -166,14 +169,14 @@ impl Browser {
         std::fs::write(directory.join(format!("{name}.png")), png).unwrap();
     }
 
-    /// What the page has complained about since the last call: errors and breaches of its security policy.
-    pub async fn complaints(&self) -> Vec<String> {
+    /// Returns what was logged since the last call: errors and violations of the security policy.
+    pub async fn console_errors(&self) -> Vec<String> {
         let log = self.driver.browser_log().await.unwrap();
         log.into_iter().filter(|entry| entry.level == "SEVERE").map(|entry| entry.message).collect()
     }
 }
 
-/// The port that the driver says it has found.
+/// Returns the port that the driver reports.
 async fn port_of(driver: &mut Child) -> u16 {
     let mut lines = BufReader::new(driver.stdout.take().unwrap()).lines();
     while let Some(line) = lines.next_line().await.unwrap() {

@@ -1,4 +1,4 @@
-//! Every state of both pages, on a phone and a desktop, light and dark: looked over by axe, and kept as a picture to look at.
+//! Every state of both pages, on a phone and a desktop, light and dark: checked by axe, and kept as a screenshot.
 
 use serde_json::Value;
 use video_tests::media;
@@ -8,14 +8,14 @@ use crate::admin::{one_of_each, record};
 use crate::browser::{DESKTOP, PHONE};
 
 impl World {
-    /// Loads axe with every page from now on.
-    async fn bring_axe(&self) {
+    /// Loads axe into every page from now on.
+    async fn load_axe(&self) {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/node_modules/axe-core/axe.min.js");
         let axe = std::fs::read_to_string(path).expect("axe-core is there (npm ci in tests/, as `make test` does)");
         self.browser.before_each_page(&axe).await;
     }
 
-    /// Looks at the page as it is now, in every size and colour.
+    /// Checks the page in its current state, in every size and colour scheme.
     async fn look(&self, name: &str) {
         for (device, size) in [("desktop", DESKTOP), ("phone", PHONE)] {
             self.browser.size(size).await;
@@ -31,8 +31,9 @@ impl World {
             if size == PHONE {
                 let small = "[...document.querySelectorAll('button, summary, input, label.source')]
                     .filter((node) => node.checkVisibility() && !node.classList.contains('visually-hidden'))
-                    .filter((node) => node.getBoundingClientRect().height < 44 || node.getBoundingClientRect().width < 44)
-                    .map((node) => node.id || node.textContent)";
+                    .map((node) => [node, node.getBoundingClientRect()])
+                    .filter(([, { width, height }]) => width < 44 || height < 44)
+                    .map(([node]) => node.id || node.textContent)";
                 assert_eq!(self.browser.eval(small).await, Value::Array(Vec::new()), "targets on a phone: {name}");
             }
         }
@@ -40,10 +41,13 @@ impl World {
         self.browser.dark(false).await;
     }
 
-    /// What axe finds, of any weight.
+    /// Returns what axe finds, of any severity.
     async fn axe(&self) -> Vec<String> {
         let script = "return axe.run().then(({ violations }) =>
-            violations.map(({ id, impact, nodes }) => `${impact} ${id}: ${nodes.map((node) => node.html + ' ' + node.failureSummary).join(' | ')}`));";
+            violations.map(({ id, impact, nodes }) => {
+                const places = nodes.map((node) => `${node.html} ${node.failureSummary}`);
+                return `${impact} ${id}: ${places.join(' | ')}`;
+            }));";
         let findings = self.browser.eval(script).await;
         findings.as_array().unwrap().iter().map(|finding| finding.as_str().unwrap().to_owned()).collect()
     }
@@ -53,7 +57,7 @@ impl World {
 async fn every_state_of_the_upload_page_is_accessible() {
     let world = World::start_with(&[("MAX_UPLOAD_BYTES", "30000000")]).await;
     let browser = &world.browser;
-    world.bring_axe().await;
+    world.load_axe().await;
     browser.open(&format!("{}/upload", world.system.at.api)).await;
     world.look("upload-0-empty").await;
     browser.attach("#file", &world.file("notes.pdf", b"%PDF")).await;
@@ -94,7 +98,7 @@ async fn every_state_of_the_upload_page_is_accessible() {
     world.s3.cut().await;
     world.upload_shows("failed").await;
     world.look("upload-9-failed").await;
-    world.s3.mend().await;
+    world.s3.restore().await;
     browser.click("#retry").await;
     world.upload_shows("done").await;
     world.look("upload-done").await;
@@ -105,7 +109,7 @@ async fn every_state_of_the_upload_page_is_accessible() {
 async fn every_state_of_the_admin_page_is_accessible() {
     let world = World::start().await;
     let browser = &world.browser;
-    world.bring_axe().await;
+    world.load_axe().await;
     browser.open(&format!("{}/admin", world.system.at.api)).await;
     world.look("admin-0-sign-in").await;
     world.sign_in("admin", "wrong").await;

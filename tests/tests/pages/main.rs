@@ -1,14 +1,14 @@
 //! The two web pages in a real browser, against a whole running system.
 //!
-//! The browser is Debian's Chromium with its driver; thirtyfour speaks WebDriver, a W3C standard, with it, so that browser and library
-//! can be updated apart, which clients of the DevTools protocol alone cannot.
+//! The browser is Debian's Chromium with its driver. thirtyfour talks to it over WebDriver, a W3C standard, so browser
+//! and library can be updated independently, unlike with clients of the DevTools protocol alone.
 
 mod admin;
 mod browser;
 mod hostile;
 mod looks;
 mod proxy;
-mod stage;
+mod serving;
 mod upload;
 
 use std::path::PathBuf;
@@ -19,7 +19,7 @@ use video_tests::TestSystem;
 use crate::browser::Browser;
 use crate::proxy::Proxy;
 
-/// A system whose S3 is reached through a wire that the test holds, and a browser.
+/// A system whose S3 is reached through a connection that the test controls, and a browser.
 struct World {
     system: TestSystem,
     s3: Proxy,
@@ -32,7 +32,7 @@ impl World {
         Self::start_with(&[]).await
     }
 
-    /// Starts with these variables of the functions.
+    /// Starts with these environment variables of the functions.
     async fn start_with(variables: &[(&str, &str)]) -> Self {
         let s3 = Proxy::start().await;
         let endpoint = ("AWS_ENDPOINT_URL_S3".to_owned(), s3.url.clone());
@@ -59,27 +59,27 @@ impl World {
         self.system.stop().await;
     }
 
-    /// A file for a person to choose.
+    /// Creates a file to choose.
     fn file(&self, name: &str, content: &[u8]) -> PathBuf {
         let path = self.files.path().join(name);
         std::fs::write(&path, content).unwrap();
         path
     }
 
-    /// Opens the upload page by a link that says who uploads what.
+    /// Opens the upload page by a link that fills in the details.
     async fn open_upload(&self) {
         self.browser
             .open(&format!("{}/upload?project=Alba&step=2&mail=ana%2Bvideo@example.com", self.system.at.api))
             .await;
     }
 
-    /// Chooses a file of this content on the upload page.
+    /// Chooses a file with this content on the upload page.
     async fn choose(&self, name: &str, content: &[u8]) {
         self.browser.attach("#file", &self.file(name, content)).await;
         self.upload_shows("preview").await;
     }
 
-    /// Sends what was chosen, which ends in this state of the page.
+    /// Sends the chosen video and waits until the page shows this state.
     async fn send_until(&self, state: &str) {
         self.browser.click("#send").await;
         self.upload_shows(state).await;
@@ -103,10 +103,11 @@ impl World {
         self.browser.click("#enter").await;
     }
 
-    /// How many forms the page has asked for, and how many posts it has tried.
+    /// Returns how many forms the page has requested and how many POSTs it has tried.
     async fn forms_and_posts(&self) -> (u64, u64) {
         let count = async |part: &str| {
-            let script = "return performance.getEntriesByType('resource').filter(({ name }) => name.includes(arguments[0])).length;";
+            let script = "const requests = performance.getEntriesByType('resource');
+                return requests.filter(({ name }) => name.includes(arguments[0])).length;";
             self.browser.eval_with(script, [part.into()]).await.as_u64().unwrap()
         };
         (count("/presignedurl/").await, count(&format!("{}/", self.s3.url)).await)

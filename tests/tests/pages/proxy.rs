@@ -1,4 +1,4 @@
-//! A wire between browser and S3 that a test can cut, hold and mend.
+//! A connection between browser and S3 that a test can slow down, hold, cut and restore.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -8,31 +8,31 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-/// Whether bytes go through.
+/// How bytes are forwarded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Wire {
     Open,
-    /// About 1 MB goes through in a second.
+    /// At about 1 MB a second.
     Slow,
-    /// What is sent stays on the way.
+    /// Not at all, while connections stay open.
     Held,
-    /// Connections are cut and new ones refused.
+    /// Not at all: connections are closed and new ones refused.
     Cut,
 }
 
-/// Forwards connections to one address, while the wire is open.
+/// Forwards connections to one address.
 pub struct Proxy {
-    /// Where to connect instead.
+    /// Where to connect instead of the target.
     pub url: String,
     target: Arc<OnceLock<String>>,
     wire: watch::Sender<Wire>,
-    /// Whether nobody listens any more, or somebody does.
+    /// Whether the port is open.
     listening: watch::Receiver<bool>,
     _running: JoinSet<()>,
 }
 
 impl Proxy {
-    /// Takes a free port; nothing goes through before [`Self::forward_to`].
+    /// Listens on a free port; nothing is forwarded before [`Self::forward_to`].
     pub async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -44,7 +44,7 @@ impl Proxy {
         Self { url, target, wire, listening, _running: running }
     }
 
-    /// Every connection goes to this URL's host and port.
+    /// Forwards every connection to this URL's host and port.
     pub fn forward_to(&self, url: &str) {
         self.target.set(url.trim_start_matches("http://").to_owned()).unwrap();
     }
@@ -61,7 +61,7 @@ impl Proxy {
         self.turn(Wire::Held).await;
     }
 
-    pub async fn mend(&self) {
+    pub async fn restore(&self) {
         self.turn(Wire::Open).await;
     }
 
@@ -80,7 +80,7 @@ async fn run(
     let address = listener.local_addr().unwrap();
     let mut listener = Some(listener);
     loop {
-        // Dropped with their set, connections are cut.
+        // Connections close when their set is dropped.
         let mut connections = JoinSet::new();
         let open = match listener.take() {
             Some(open) => open,

@@ -29,11 +29,11 @@ async fn a_recording_goes_up_and_plays_in_the_admins_list() {
     assert!((2.5..5.0).contains(&player[2].as_f64().unwrap()), "{player}");
     browser.eval("document.getElementById('player').play() && null").await;
     browser.until("document.getElementById('player').currentTime > 0.3").await;
-    assert_eq!(browser.complaints().await, Vec::<String>::new());
+    assert_eq!(browser.console_errors().await, Vec::<String>::new());
     world.end().await;
 }
 
-/// From the first state of the page to the preview of a recording.
+/// Goes from the page's first state to the preview of a recording.
 async fn record_three_seconds(world: &World) {
     world.browser.click("#openCamera").await;
     world.upload_shows("camera").await;
@@ -45,7 +45,7 @@ async fn record_three_seconds(world: &World) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_recording_can_be_seen_discarded_and_made_again() {
+async fn a_recording_can_be_previewed_discarded_and_made_again() {
     let world = World::at_upload().await;
     let browser = &world.browser;
     browser.click("#openCamera").await;
@@ -146,7 +146,7 @@ async fn a_wrong_type_an_empty_file_and_a_too_large_one_are_refused_before_anyth
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn details_that_break_a_rule_are_marked_and_nothing_is_asked() {
+async fn details_that_break_a_rule_are_marked_and_nothing_is_requested() {
     let world = World::start().await;
     let browser = &world.browser;
     browser.open(&format!("{}/upload?project=-Alba&step=two&mail=ana", world.system.at.api)).await;
@@ -180,7 +180,7 @@ async fn when_s3_cannot_be_reached_and_is_back_a_retry_sends_the_same_form() {
     eventually("a second try", async || (world.forms_and_posts().await.1 > posts).then_some(())).await;
     world.upload_shows("failed").await;
 
-    world.s3.mend().await;
+    world.s3.restore().await;
     browser.click("#retry").await;
     world.upload_shows("done").await;
     assert_eq!(world.forms_and_posts().await.0, 1, "the form is still good");
@@ -188,7 +188,7 @@ async fn when_s3_cannot_be_reached_and_is_back_a_retry_sends_the_same_form() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_connection_that_breaks_halfway_can_be_retried() {
+async fn an_upload_whose_connection_breaks_halfway_can_be_retried() {
     let world = World::at_upload().await;
     let browser = &world.browser;
     world.s3.slow().await;
@@ -198,7 +198,7 @@ async fn a_connection_that_breaks_halfway_can_be_retried() {
     assert!(browser.text("#sent").await.ends_with("MB of 30 MB"));
     world.s3.cut().await;
     world.upload_shows("failed").await;
-    world.s3.mend().await;
+    world.s3.restore().await;
     browser.click("#retry").await;
     world.upload_shows("done").await;
     let key = world.system.videos("").await[0]["video"].as_str().unwrap().to_owned();
@@ -215,7 +215,7 @@ async fn an_expired_form_is_replaced_by_a_new_one() {
     world.s3.cut().await;
     world.send_until("failed").await;
     assert_eq!(world.forms_and_posts().await.0, 1);
-    world.s3.mend().await;
+    world.s3.restore().await;
     browser.until(&format!("{FORM}.responseEnd + 3000 < performance.now()")).await;
     browser.click("#retry").await;
     world.upload_shows("done").await;
@@ -224,14 +224,14 @@ async fn an_expired_form_is_replaced_by_a_new_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_form_that_s3_calls_expired_is_not_used_again() {
+async fn a_form_that_s3_rejects_as_expired_is_not_used_again() {
     let world = World::at_upload_with(&[("UPLOAD_EXPIRES_SECONDS", "1")]).await;
     let browser = &world.browser;
     world.choose("a.webm", &media::small_webm()).await;
     world.s3.hold().await;
     browser.click("#send").await;
     browser.until(&format!("{FORM}?.responseEnd + 2500 < performance.now()")).await;
-    world.s3.mend().await;
+    world.s3.restore().await;
     world.upload_shows("failed").await;
     assert!(browser.text("#failure").await.starts_with("The storage service rejected the video: "));
     browser.click("#retry").await;
@@ -254,14 +254,14 @@ async fn an_upload_can_be_cancelled_and_sent_later() {
         browser.eval("document.getElementById('status').textContent").await,
         "The upload was cancelled. Your video is still here."
     );
-    world.s3.mend().await;
+    world.s3.restore().await;
     assert_eq!(world.system.videos("").await[0]["status"], "requested");
     world.send_until("done").await;
     world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn when_the_api_refuses_or_does_not_answer_the_page_says_so() {
+async fn when_the_api_fails_or_does_not_respond_the_page_says_so() {
     let world = World::at_upload().await;
     let browser = &world.browser;
     world.choose("a.webm", b"webm").await;
@@ -270,7 +270,9 @@ async fn when_the_api_refuses_or_does_not_answer_the_page_says_so() {
         .await;
     world.send_until("failed").await;
     assert_eq!(browser.text("#failure").await, "The server is not responding. Check your connection.");
-    let refuse = "window.fetch = () => Promise.resolve(Response.json({ Code: 'ServiceUnavailableError', Message: 'please try again' }, { status: 503 })), null";
+    let refuse = "const body = { Code: 'ServiceUnavailableError', Message: 'please try again' };
+        window.fetch = () => Promise.resolve(Response.json(body, { status: 503 }));
+        return null;";
     browser.eval(refuse).await;
     browser.click("#retry").await;
     browser.until("failure.textContent === 'please try again'").await;
@@ -306,7 +308,7 @@ async fn the_keyboard_alone_does_a_whole_upload() {
     world.end().await;
 }
 
-/// Presses Tab until the element has the focus, and checks that the focus can be seen all the way.
+/// Presses Tab until the element has the focus, and checks that the focus stays visible.
 async fn tab_to(world: &World, id: &str) {
     for _ in 0..12 {
         world.browser.press(Key::Tab).await;
@@ -326,12 +328,14 @@ async fn tab_to(world: &World, id: &str) {
 async fn leaving_with_an_unsent_recording_asks_first() {
     let world = World::at_upload().await;
     let browser = &world.browser;
-    let leaving = "(() => { const event = new Event('beforeunload', { cancelable: true }); dispatchEvent(event); return event.defaultPrevented; })()";
-    assert_eq!(browser.eval(&format!("return {leaving};")).await, false);
+    let leaving = "const event = new Event('beforeunload', { cancelable: true });
+        dispatchEvent(event);
+        return event.defaultPrevented;";
+    assert_eq!(browser.eval(leaving).await, false);
     record_three_seconds(&world).await;
-    assert_eq!(browser.eval(&format!("return {leaving};")).await, true);
+    assert_eq!(browser.eval(leaving).await, true);
     world.send_until("done").await;
-    assert_eq!(browser.eval(&format!("return {leaving};")).await, false);
+    assert_eq!(browser.eval(leaving).await, false);
     world.end().await;
 }
 

@@ -124,7 +124,8 @@ function render() {
   ui.empty.textContent = t(isFiltered ? 'noneFiltered' : 'none');
   ui.empty.hidden = rows.length > 0 || !view.isLoaded;
   ui.pager.hidden = rows.length === 0;
-  ui.range.textContent = t('range', { from: number(from + 1), to: number(from + rows.length), total: number(shown.length) });
+  const [first, last, total] = [from + 1, from + rows.length, shown.length].map((count) => number(count));
+  ui.range.textContent = t('range', { from: first, to: last, total });
   ui.previous.disabled = view.page === 0;
   ui.next.disabled = from + ROWS >= shown.length;
   ui.more.hidden = !view.next;
@@ -138,8 +139,9 @@ function renderCounts() {
     if (status in counts) counts[status] += 1;
   }
   const tile = ([state, count]) => {
+    const shown = view.isLoaded ? number(count) + (view.next ? '+' : '') : '–';
     const button = element('button', { className: `count ${state}`, ariaPressed: String(view.state === state) },
-      element('b', {}, view.isLoaded ? number(count) + (view.next ? '+' : '') : '–'), element('span', {}, t(state || 'all')));
+      element('b', {}, shown), element('span', {}, t(state || 'all')));
     button.dataset.id = state;
     button.addEventListener('click', () => { Object.assign(view, { state, page: 0 }); render(); });
     return button;
@@ -165,6 +167,7 @@ async function retryAndRefresh(record, button, problemNode) {
     replace({ ...record, status: 'uploaded', error: undefined, updatedAt: new Date().toISOString() });
     ui.dialog.close();
     say(t('retrying'));
+    clearTimeout(refreshing);
     refreshing = setTimeout(refreshIfLive, REFRESH_INTERVAL);
   } catch (problem) {
     showProblem(problemNode, problem.message);

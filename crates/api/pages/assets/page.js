@@ -1,7 +1,8 @@
 // What both pages build on: language, text, elements, numbers and calls to the API.
 
 const LANGUAGES = ['en', 'es'];
-export const LANGUAGE = navigator.languages.map((tag) => tag.slice(0, 2)).find((tag) => LANGUAGES.includes(tag)) ?? 'en';
+const preferred = navigator.languages.map((tag) => tag.slice(0, 2));
+export const LANGUAGE = preferred.find((language) => LANGUAGES.includes(language)) ?? 'en';
 
 /** Every element that has an ID, by its ID. */
 export const ui = Object.fromEntries([...document.querySelectorAll('[id]')].map((node) => [node.id, node]));
@@ -11,7 +12,7 @@ const API = new URL('../..', import.meta.url).href.slice(0, -1);
 
 let strings = {};
 
-/** Loads the page's texts in the person's language and puts them into the elements that name one in `data-t`, or share its ID. */
+/** Loads the page's texts and puts them into the elements whose `data-t`, or ID where that is empty, names one. */
 export async function translate(page) {
   const response = await fetch(new URL(`${page}.${LANGUAGE}.json`, import.meta.url), { credentials: 'omit' });
   strings = await response.json();

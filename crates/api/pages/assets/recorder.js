@@ -27,8 +27,8 @@ export function closeCamera(stream) {
 }
 
 /**
- * Starts recording; `stop()` ends it. `video` resolves to `{ blob, type }`, with the type as the API names it, also when the
- * camera stops by itself.
+ * Starts recording; `stop()` ends it. `video` resolves to `{ blob, type }`, with the type as the API names it, even if
+ * the camera stops by itself.
  */
 export function record(stream) {
   const mimeType = RECORDED_TYPES.find((type) => MediaRecorder.isTypeSupported(type));

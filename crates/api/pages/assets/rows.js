@@ -50,5 +50,7 @@ export function when(text) {
 export function keepFocus(parent, change) {
   const { id, act } = parent.contains(document.activeElement) ? document.activeElement.dataset : {};
   change();
-  if (id) [...parent.querySelectorAll('button')].find(({ dataset }) => dataset.id === id && dataset.act === act)?.focus();
+  if (!id) return;
+  const buttons = [...parent.querySelectorAll('button')];
+  buttons.find(({ dataset }) => dataset.id === id && dataset.act === act)?.focus();
 }

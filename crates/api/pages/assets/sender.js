@@ -5,7 +5,7 @@ import { Problem, ask, t } from './page.js';
 const TYPES = { webm: 'video/webm', mp4: 'video/mp4', m4v: 'video/mp4', mov: 'video/quicktime' };
 const STALL_TIMEOUT = 60_000;
 
-/** Returns the type that the API accepts for this file, as the browser reports it or by its name; undefined for any other file. */
+/** Returns the file's type, as the browser reports it or by its name; undefined if the API does not accept it. */
 export function typeOf(file) {
   const extension = file.name.split('.').pop().toLowerCase();
   if (Object.values(TYPES).includes(file.type)) return file.type;
@@ -27,7 +27,7 @@ export function sizeLimit(form) {
   return conditions.find((condition) => condition[0] === 'content-length-range')?.[2] ?? Infinity;
 }
 
-/** Posts the video. Resolves once S3 has stored it; rejects with a `Problem`, or an `AbortError` when `signal` aborts. */
+/** Posts the video until S3 has stored it; rejects with a `Problem` or, if `signal` aborts, an `AbortError`. */
 export function post(form, blob, { signal, onProgress }) {
   const body = new FormData();
   for (const [name, value] of Object.entries(form.fields)) body.append(name, value);
@@ -65,7 +65,7 @@ export function post(form, blob, { signal, onProgress }) {
   });
 }
 
-/** Returns whether the file can still be read: one that was moved or changed since it was chosen fails like a lost connection. */
+/** Returns whether the file is still there: one that was moved or changed fails like a lost connection. */
 function isReadable(blob) {
   return blob.slice(0, 1).arrayBuffer().then(() => true, () => false);
 }

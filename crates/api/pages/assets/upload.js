@@ -206,12 +206,13 @@ function progressOf(total) {
     marks = [...marks.filter(({ at }) => now - at < RATE_WINDOW), { at: now, part }];
     const [first] = marks;
     const rate = (part - first.part) / (now - first.at);
+    const isKnown = rate > 0 && now - first.at > 1000;
     const percent = number(part, { style: 'percent' });
     showProgress({
       part,
       percent,
       text: t('sentOf', { sent: bytes(part * total), total: bytes(total) }),
-      left: part === 1 ? t('finishing') : rate > 0 && now - first.at > 1000 ? t('left', { time: estimate((1 - part) / rate) }) : '',
+      left: part === 1 ? t('finishing') : isKnown ? t('left', { time: estimate((1 - part) / rate) }) : '',
     });
     if (Math.floor(part * 4) > announced) {
       announced = Math.floor(part * 4);

@@ -8,7 +8,7 @@ const MAX_LOADED = 10_000;
 const FORM_LIFETIME = 60 * 60 * 1000;
 const STUCK_AFTER = 15 * 60 * 1000;
 
-/** Returns the API with HTTP basic authentication (RFC 7617), in UTF-8. The password lives in this closure and nowhere else. */
+/** Returns the API with basic authentication (RFC 7617, UTF-8). The password lives in this closure and nowhere else. */
 export function signedIn(username, password) {
   const octets = new TextEncoder().encode(`${username}:${password}`);
   const authorization = `Basic ${btoa(String.fromCharCode(...octets))}`;
@@ -37,7 +37,7 @@ export async function readList(api, path, signal, onPage) {
   return { records, next };
 }
 
-/** Returns the list with the query of `<...?query>; rel="next"`; the path before it is known, with or without a stage. */
+/** Returns the list with the query of `<...?query>; rel="next"`; the path before it is known. */
 function nextPath(link) {
   const query = link?.match(/<[^>?]*\?([^>]*)>;\s*rel="next"/)?.[1];
   return query && `/videos?${query}`;

@@ -127,4 +127,10 @@ mod tests {
         });
         assert_eq!(changed.unwrap().metadata.key.unwrap().as_str(), "a long name.mp4");
     }
+
+    #[test]
+    fn a_result_without_an_output_or_in_an_unknown_state_is_malformed() {
+        assert!(sns(|message| message["outputs"] = json!([])).is_err());
+        assert!(sns(|message| message["state"] = json!("SLEEPING")).is_err());
+    }
 }
