@@ -12,27 +12,28 @@ use video_local::{Description, Options, System};
 
 /// The whole video intake on one machine: API, S3, DynamoDB, transcoders and the events function, on loopback only.
 ///
-/// The functions' variables MAX_UPLOAD_BYTES, UPLOAD_EXPIRES_SECONDS, UPLOAD_LEASE_SECONDS, UPLOAD_ACL, ALLOWED_ORIGIN, ADMIN_USERNAME
-/// and ADMIN_PASSWORD are taken from the environment when they are set; RUST_LOG chooses what is logged.
+/// Reads the functions' variables MAX_UPLOAD_BYTES, UPLOAD_EXPIRES_SECONDS, UPLOAD_LEASE_SECONDS, UPLOAD_ACL,
+/// ALLOWED_ORIGIN, ADMIN_USERNAME and ADMIN_PASSWORD from the environment if they are set. RUST_LOG sets the log
+/// filter.
 #[derive(Parser)]
 #[command(version)]
 struct Arguments {
-    /// The API's port; S3, DynamoDB and the transcoders take the next three. 0 takes any free ones.
+    /// The API's port; S3, DynamoDB and the transcoders use the next three. 0 chooses free ones.
     #[arg(long, default_value_t = 9000)]
     port: u16,
-    /// Where everything is kept; it can be started again with the same one.
+    /// The directory for all data; start again with the same directory to continue.
     #[arg(long, default_value = ".local")]
     data_dir: PathBuf,
-    /// Which transcoder gets the jobs.
+    /// The transcoder that gets the jobs.
     #[arg(long, default_value_t = TranscoderKind::ElasticTranscoder)]
     transcoder: TranscoderKind,
-    /// Write the addresses and the logins to this file, as JSON, once everything answers.
+    /// Write the URLs and logins to this file, as JSON, when all services accept connections.
     #[arg(long)]
     ready_file: Option<PathBuf>,
 }
 
-/// What a developer may change without an option of its own.
-const FROM_ENVIRONMENT: [&str; 7] = [
+/// The functions' variables that are passed on from the environment.
+const PASSED_ON_VARIABLES: [&str; 7] = [
     "MAX_UPLOAD_BYTES",
     "UPLOAD_EXPIRES_SECONDS",
     "UPLOAD_LEASE_SECONDS",
@@ -42,12 +43,12 @@ const FROM_ENVIRONMENT: [&str; 7] = [
     "ADMIN_PASSWORD",
 ];
 
-/// dynoxide warns of every condition that does not hold, and s3s calls every refused request an error: here both are part of the plan.
-const LOGGED: &str = "warn,dynoxide=error,s3s=off,video_api=info,video_events=info,video_local=info";
+/// dynoxide logs every failed condition as a warning and s3s every rejected request as an error: both are expected.
+const DEFAULT_LOG_FILTER: &str = "warn,dynoxide=error,s3s=off,video_api=info,video_events=info,video_local=info";
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(LOGGED));
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(DEFAULT_LOG_FILTER));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_target(false)
@@ -56,8 +57,8 @@ async fn main() -> ExitCode {
         .init();
     match run(Arguments::parse()).await {
         Ok(()) => ExitCode::SUCCESS,
-        Err(reason) => {
-            eprintln!("video-local: {reason}");
+        Err(message) => {
+            eprintln!("video-local: {message}");
             ExitCode::FAILURE
         }
     }
@@ -65,22 +66,22 @@ async fn main() -> ExitCode {
 
 async fn run(arguments: Arguments) -> Result<(), String> {
     let ffmpeg = Ffmpeg::default();
-    let notice = ffmpeg.find().err();
+    let missing_ffmpeg = ffmpeg.check_installed().err();
     let mut options = Options::new(&arguments.data_dir);
     options.port = arguments.port;
     options.transcoder = arguments.transcoder;
     options.ffmpeg = ffmpeg;
     options.variables =
-        FROM_ENVIRONMENT.iter().filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?))).collect();
+        PASSED_ON_VARIABLES.iter().filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?))).collect();
 
     let mut system = System::start(options).await.map_err(|error| error.to_string())?;
     if let Some(file) = &arguments.ready_file {
         write_ready_file(file, system.description())
             .map_err(|error| format!("cannot write {}: {error}", file.display()))?;
     }
-    println!("{}", welcome(system.description(), &arguments.data_dir));
-    if let Some(missing) = notice {
-        eprintln!("video-local: {missing}; until then every video ends as failed");
+    println!("{}", start_message(system.description(), &arguments.data_dir));
+    if let Some(missing) = missing_ffmpeg {
+        eprintln!("video-local: {missing}; until then every video fails");
     }
     tokio::select! {
         reason = system.failure() => Err(reason),
@@ -92,21 +93,21 @@ async fn run(arguments: Arguments) -> Result<(), String> {
     }
 }
 
-/// Written beside its place and moved there, so that a reader never sees half of it.
+/// Writes the ready file under another name and renames it, so that no reader sees half of it.
 fn write_ready_file(file: &Path, description: &Description) -> std::io::Result<()> {
-    let mut beside = file.as_os_str().to_owned();
-    beside.push(".part");
-    std::fs::write(&beside, serde_json::to_vec_pretty(description)?)?;
-    std::fs::rename(&beside, file)
+    let mut partial = file.as_os_str().to_owned();
+    partial.push(".part");
+    std::fs::write(&partial, serde_json::to_vec_pretty(description)?)?;
+    std::fs::rename(&partial, file)
 }
 
-fn welcome(system: &Description, data_dir: &Path) -> String {
+fn start_message(system: &Description, data_dir: &Path) -> String {
     let Description { api, s3, dynamodb, transcoder, admin, .. } = system;
     format!(
-        "Everything runs; Ctrl-C stops it, and nothing is lost.
+        "All services are running. Press Ctrl-C to stop; your data is kept.
 
   Record or choose a video   {api}/upload
-  See every video            {api}/admin   as {} with the password {}
+  See all videos             {api}/admin   user {}, password {}
 
   API          {api}
   S3           {s3}   buckets {} and {}
@@ -127,7 +128,7 @@ fn welcome(system: &Description, data_dir: &Path) -> String {
     )
 }
 
-/// Ctrl-C, or what a service manager sends.
+/// Waits for SIGINT (Ctrl-C) or SIGTERM.
 async fn stop_signal() -> std::io::Result<()> {
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
     tokio::select! {

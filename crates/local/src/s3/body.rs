@@ -1,4 +1,4 @@
-//! Receiving a request's body into a file, with the digests that the request declares checked on the way.
+//! Writing a request's body to a file and verifying the digests that the request declares.
 
 use axum::http::HeaderValue;
 use base64::Engine as _;
@@ -10,27 +10,27 @@ use s3s::dto::{Checksum, StreamingBlob};
 use s3s::{S3Error, S3Result, TrailingHeaders, s3_error};
 use tokio::io::AsyncWriteExt as _;
 
-use super::store::{Sealed, Staged, hex};
+use super::files::{SealedFile, StagedFile, hex};
 
-/// The largest object of one request, and the largest part.
+/// The maximum size of an object in one request, and of a part.
 const MAX_SIZE: u64 = 5 * 1024 * 1024 * 1024;
 
-/// What a request says of its body, in headers (or a form's fields) or in trailers behind it.
-pub(super) struct Declared {
+/// The digests of a body that its request declares, in headers (or a form's fields) or in trailers after the body.
+pub(super) struct DeclaredDigests {
     /// `Content-MD5`.
     pub md5: Option<String>,
-    /// `x-amz-checksum-*` that came before the body.
+    /// `x-amz-checksum-*` from before the body.
     pub checksum: Checksum,
-    /// `x-amz-trailer`: which `x-amz-checksum-*` will come behind it.
+    /// `x-amz-trailer`: the names of the `x-amz-checksum-*` that follow the body.
     pub trailer: Option<HeaderValue>,
-    /// Filled once the body is read.
+    /// Available once the body is read.
     pub trailing_headers: Option<TrailingHeaders>,
 }
 
-/// Takes what is [`Declared`] out of any S3 input that has a body.
-macro_rules! declared {
+/// Takes the [`DeclaredDigests`] out of any S3 input that has a body.
+macro_rules! declared_digests {
     ($input:ident, $headers:expr, $trailing_headers:expr) => {
-        crate::s3::body::Declared {
+        crate::s3::body::DeclaredDigests {
             md5: $input.content_md5.take(),
             checksum: s3s::dto::Checksum {
                 checksum_crc32: $input.checksum_crc32.take(),
@@ -45,14 +45,18 @@ macro_rules! declared {
         }
     };
 }
-pub(super) use declared;
+pub(super) use declared_digests;
 
-/// Writes the body to the staged file as it arrives.
+/// Streams the body to the staged file.
 ///
 /// # Errors
-/// `BadDigest` and `InvalidDigest`, `EntityTooLarge`, `IncompleteBody` when the client breaks off or the body is not
+/// `BadDigest` and `InvalidDigest`; `EntityTooLarge`; `IncompleteBody` when the client disconnects or the body is not
 /// the signed one; `InternalError` when the disk fails.
-pub(super) async fn receive(staged: Staged, body: Option<StreamingBlob>, declared: Declared) -> S3Result<Sealed> {
+pub(super) async fn receive(
+    staged: StagedFile,
+    body: Option<StreamingBlob>,
+    declared: DeclaredDigests,
+) -> S3Result<SealedFile> {
     let mut file = tokio::fs::File::create(staged.path()).await.map_err(S3Error::internal_error)?;
     let mut md5 = Md5::new();
     let mut hasher = declared.hasher();
@@ -60,8 +64,7 @@ pub(super) async fn receive(staged: Staged, body: Option<StreamingBlob>, declare
     let mut chunks = body.into_iter();
     while let Some(body) = chunks.next().as_mut() {
         while let Some(chunk) = body.next().await {
-            let chunk =
-                chunk.map_err(|error| s3_error!(IncompleteBody, "the body did not arrive as announced: {error}"))?;
+            let chunk = chunk.map_err(|error| s3_error!(IncompleteBody, "the body is incomplete: {error}"))?;
             size += chunk.len() as u64;
             if size > MAX_SIZE {
                 return Err(s3_error!(EntityTooLarge));
@@ -73,11 +76,11 @@ pub(super) async fn receive(staged: Staged, body: Option<StreamingBlob>, declare
     }
     file.flush().await.map_err(S3Error::internal_error)?;
     let md5 = md5.finalize();
-    declared.check(md5, &hasher.finalize())?;
+    declared.verify(md5, &hasher.finalize())?;
     Ok(staged.seal_as(size, hex(md5)))
 }
 
-impl Declared {
+impl DeclaredDigests {
     fn hasher(&self) -> ChecksumHasher {
         let trailer = self.trailer.as_ref().and_then(|names| names.to_str().ok());
         let follows = |name: &str| {
@@ -94,15 +97,15 @@ impl Declared {
         }
     }
 
-    fn check(self, md5: [u8; 16], computed: &Checksum) -> S3Result<()> {
+    fn verify(self, md5: [u8; 16], computed: &Checksum) -> S3Result<()> {
         if let Some(given) = &self.md5 {
             let given = STANDARD.decode(given).map_err(|_| s3_error!(InvalidDigest, "Content-MD5 is not base64"))?;
             if given != md5 {
-                return Err(s3_error!(BadDigest, "Content-MD5 is not that of the body"));
+                return Err(s3_error!(BadDigest, "Content-MD5 does not match the body"));
             }
         }
         if self.all_checksums() != *computed {
-            return Err(s3_error!(BadDigest, "an x-amz-checksum is not that of the body"));
+            return Err(s3_error!(BadDigest, "an x-amz-checksum does not match the body"));
         }
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! Browsers' forms: what s3s leaves to do before and after it has checked one.
+//! Upload forms: what is left to do before and after s3s has verified one.
 //!
 //! The rules are those of <https://docs.aws.amazon.com/AmazonS3/latest/API/RESTObjectPOST.html>.
 
@@ -12,35 +12,35 @@ use s3s::dto::PostResponse;
 use s3s::xml::{SerResult, Serialize as _, Serializer};
 use s3s::{S3Result, s3_error};
 
-use super::service::path_encoded;
+use super::percent_encoding::encode_path;
 
-/// Keys have at most this many bytes of UTF-8; s3s checks it only for keys in a path.
+/// The maximum length of a key in bytes of UTF-8; s3s checks it only for keys in a path.
 const MAX_KEY_BYTES: usize = 1024;
 
-/// The largest piece of a form that s3s gets at once.
+/// The maximum size of the chunks of a form that s3s reads.
 ///
-/// When a piece ends with the first bytes of a form's boundary (a lone CR will do, which in a video is one piece of
-/// 256), s3s 0.14 refuses the upload if the next piece is above 64 KiB; hyper's pieces grow to 400 KiB.
-const MAX_PIECE: usize = 32 * 1024;
+/// When a chunk ends with the first bytes of a form's boundary (a single CR suffices, which in a video ends one chunk
+/// in 256), s3s 0.14 rejects the upload if the next chunk is larger than 64 KiB; hyper's chunks grow to 400 KiB.
+const MAX_CHUNK: usize = 32 * 1024;
 
-/// Cuts the body of a form into pieces that s3s can take.
-pub(super) async fn in_small_pieces(request: Request) -> Request {
+/// Splits the body of a form into chunks that s3s accepts.
+pub(super) async fn split_into_small_chunks(request: Request) -> Request {
     let is_form =
         request.headers().get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"multipart/form-data"));
     if !is_form {
         return request;
     }
-    request.map(|body| Body::from_stream(body.into_data_stream().map_ok(pieces).try_flatten()))
+    request.map(|body| Body::from_stream(body.into_data_stream().map_ok(small_chunks).try_flatten()))
 }
 
-fn pieces(chunk: Bytes) -> impl Stream<Item = Result<Bytes, axum::Error>> {
+fn small_chunks(chunk: Bytes) -> impl Stream<Item = Result<Bytes, axum::Error>> {
     stream::unfold(chunk, async |mut rest| {
-        let piece = rest.split_to(rest.len().min(MAX_PIECE));
-        (!piece.is_empty()).then_some((Ok(piece), rest))
+        let small = rest.split_to(rest.len().min(MAX_CHUNK));
+        (!small.is_empty()).then_some((Ok(small), rest))
     })
 }
 
-/// Refuses a form's key that cannot be an object's.
+/// Rejects a form's key that cannot be an object's.
 pub(super) fn check_key(key: &str) -> S3Result<()> {
     if key.is_empty() {
         return Err(s3_error!(InvalidArgument, "User key must have a length greater than 0."));
@@ -48,26 +48,26 @@ pub(super) fn check_key(key: &str) -> S3Result<()> {
     if key.len() > MAX_KEY_BYTES {
         return Err(s3_error!(KeyTooLongError));
     }
-    // s3s does not tell the file's name; an object of that literal name would be a silent mistake.
+    // s3s does not expose the file's name, and an object with that literal name would be a silent mistake.
     if key.contains("${filename}") {
         return Err(s3_error!(NotImplemented, "${{filename}} is not supported here"));
     }
     Ok(())
 }
 
-/// What AWS answers a form with: an absolute address and a quoted `ETag`, where s3s writes a path and a bare one.
+/// AWS's response to a form: an absolute URL and a quoted `ETag`, where s3s writes a path and an unquoted one.
 #[derive(Clone)]
-pub(super) struct Posted {
+pub(super) struct FormResponse {
     pub(super) headers: HeaderMap,
     xml: Vec<u8>,
 }
 
-impl Posted {
-    /// The answer to a form that came with these headers.
+impl FormResponse {
+    /// Returns the response to a form whose request had these headers.
     pub(super) fn new(request: &HeaderMap, bucket: &str, key: &str, etag: &str) -> S3Result<Self> {
         let host = request.get(HOST).and_then(|host| host.to_str().ok());
         let host = host.unwrap_or("localhost");
-        let location = format!("http://{host}/{bucket}/{}", path_encoded(key));
+        let location = format!("http://{host}/{bucket}/{}", encode_path(key));
         let etag = format!("\"{etag}\"");
         let mut headers = HeaderMap::new();
         for (name, value) in [(LOCATION, &location), (ETAG, &etag)] {
@@ -87,14 +87,14 @@ fn xml(response: &PostResponse<'_>) -> SerResult<Vec<u8>> {
     Ok(xml)
 }
 
-/// Puts [`Posted`]'s XML in the place of s3s's own, if the form asked for `success_action_status` 201.
-pub(super) async fn with_posted_xml(mut response: Response) -> Response {
-    let posted = response.extensions_mut().remove::<Posted>();
-    if let Some(posted) = posted
+/// Replaces s3s's XML by that of the [`FormResponse`] if the form asked for `success_action_status` 201.
+pub(super) async fn replace_form_xml(mut response: Response) -> Response {
+    let form = response.extensions_mut().remove::<FormResponse>();
+    if let Some(form) = form
         && response.status() == StatusCode::CREATED
     {
         response.headers_mut().remove(CONTENT_LENGTH);
-        *response.body_mut() = Body::from(posted.xml);
+        *response.body_mut() = Body::from(form.xml);
     }
     response
 }

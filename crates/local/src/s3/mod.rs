@@ -1,12 +1,32 @@
-//! S3 on one machine: the wire protocol, signatures and POST policies of s3s over the files of the store.
+//! S3 on one machine: s3s for the wire protocol, signatures and POST policies, over the files of the [`Store`].
+//!
+//! Every operation serves a client:
+//!
+//! | operation | client |
+//! |---|---|
+//! | `PostObject` | browsers, with the form that `video-api` signs |
+//! | `GetObject` | browsers, with the URL that `video-api` presigns for playback |
+//! | `CopyObject` | `video-api`, which retries a video by copying it onto itself |
+//! | `PutObject`, `HeadObject`, `ListObjectsV2`, `DeleteObject`, `DeleteObjects` | `aws s3 cp`, `ls` and `rm`; SDKs |
+//! | multipart uploads, with `ListParts` and `UploadPartCopy` | `aws s3 cp` with files over 8 MB; SDKs |
+//! | `ListBuckets`, `CreateBucket` | the deployment test, whose buckets have the stack's names |
 
 mod body;
+mod conditions;
+mod error;
+mod files;
 mod form;
+mod headers;
+mod index;
 mod listing;
+mod listing_output;
 mod multipart;
 mod notification;
+mod object;
+mod percent_encoding;
 mod service;
 mod store;
+mod transaction;
 
 use std::io;
 use std::sync::Arc;
@@ -23,28 +43,33 @@ use s3s::service::{S3Service, S3ServiceBuilder};
 use tokio::net::TcpListener;
 use tower_http::cors::{AllowHeaders, Any, CorsLayer};
 
+pub use error::StoreError;
+pub use files::{SealedFile, StagedFile};
+pub use index::SCHEMA;
 pub use listing::{Page, Query};
 pub use multipart::{Part, Upload};
-pub use notification::{Cause, Notify};
-pub use store::{Attributes, Change, Expected, Object, SCHEMA, Sealed, Staged, Store, StoreError};
+pub use notification::{EventName, NotificationConfig};
+pub use object::{Attributes, Object};
+pub use store::Store;
+pub use transaction::{Precondition, StoreTransaction};
 
-/// How old a signature's date may be, in seconds.
+/// The maximum age of a signature's date, in seconds.
 ///
-/// s3s applies its 15 minutes to forms too, where AWS lets the policy's own expiration decide. A signing key lives for
-/// seven days, so no form is older. Signed requests may then be replayed as long, which loopback can bear.
+/// s3s applies its 15 minutes to forms too, where on AWS only the policy's expiration counts. A signing key is valid
+/// for seven days, so no form is older. Signed requests can be replayed for as long, which is acceptable on loopback.
 const MAX_SKEW_SECONDS: u32 = 7 * 24 * 60 * 60;
 
 /// The one key pair whose signatures are accepted.
 #[derive(Clone)]
 pub struct Credentials {
-    /// The access key id.
+    /// The access key ID.
     pub access_key_id: String,
     /// The secret access key.
     pub secret_access_key: String,
 }
 
-/// Serves the store with path-style addresses until `shutdown`, then lets running requests finish. Every request must
-/// be signed, by header, query or form; browsers may come from any origin.
+/// Serves the store at path-style URLs until `shutdown`, then lets running requests finish. Every request must be
+/// signed by header, query or form; every origin is allowed.
 ///
 /// # Errors
 /// When the listener fails.
@@ -57,8 +82,8 @@ pub async fn serve(
     let service = HandleError::new(s3_service(store, credentials), internal_error);
     let router = Router::new()
         .fallback_service(service)
-        .layer(map_request(form::in_small_pieces))
-        .layer(map_response(form::with_posted_xml))
+        .layer(map_request(form::split_into_small_chunks))
+        .layer(map_response(form::replace_form_xml))
         .layer(cors());
     axum::serve(listener, router).with_graceful_shutdown(shutdown).await
 }
@@ -66,8 +91,7 @@ pub async fn serve(
 fn s3_service(store: Store, credentials: Credentials) -> S3Service {
     let mut config = S3Config::default();
     config.presigned_url_max_skew_time_secs = MAX_SKEW_SECONDS;
-    let region = store.region().to_owned();
-    let mut builder = S3ServiceBuilder::new(service::Service { store, region });
+    let mut builder = S3ServiceBuilder::new(service::Service { store });
     builder.set_config(Arc::new(StaticConfigProvider::new(Arc::new(config))));
     builder.set_auth(SimpleAuth::from_single(credentials.access_key_id, credentials.secret_access_key));
     builder.build()

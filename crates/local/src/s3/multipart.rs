@@ -1,4 +1,4 @@
-//! Multipart uploads: parts are files of the store until a completion joins them into an object.
+//! Multipart uploads: parts are files of the store until a completion concatenates them into an object.
 
 use std::fs::File;
 use std::io;
@@ -8,23 +8,26 @@ use std::time::SystemTime;
 use rusqlite::{Connection, OptionalExtension};
 use s3s::crypto::{Checksum, Md5};
 
-use super::notification::Cause;
-use super::store::{
-    Attributes, Change, Expected, Object, Result, Sealed, Staged, Store, StoreError, attributes, hex, json, millis,
-    name_of, require_bucket, time,
-};
+use super::error::{Result, StoreError};
+use super::files::{SealedFile, StagedFile, hex};
+use super::index::{attributes, attributes_json, require_bucket, time};
+use super::notification::EventName;
+use super::object::{Attributes, Object};
+use super::store::Store;
+use super::transaction::{Precondition, StoreTransaction};
+use crate::timestamps::unix_millis;
 
-/// Every part but the last has at least this many bytes, as on AWS.
+/// The minimum size of every part but the last, as on AWS.
 const MIN_PART_SIZE: u64 = 5 * 1024 * 1024;
 
-/// Which upload a request is about: its id counts only together with the bucket and key it was created for.
+/// The upload that a request names: its ID is valid only together with the bucket and key it was created for.
 #[derive(Clone, Copy, Debug)]
 pub struct Upload<'a> {
     /// The object's bucket.
     pub bucket: &'a str,
     /// The object's key.
     pub key: &'a str,
-    /// What [`Store::create_upload`] answered.
+    /// The ID that [`Store::create_upload`] returned.
     pub id: &'a str,
 }
 
@@ -43,47 +46,47 @@ pub struct Part {
 }
 
 impl Store {
-    /// Starts an upload and answers its id.
+    /// Starts an upload and returns its ID.
     ///
     /// # Errors
     /// [`StoreError::NoSuchBucket`], or when the index cannot be written.
     pub fn create_upload(&self, bucket: &str, key: &str, attributes: &Attributes) -> Result<String> {
         let id = uuid::Uuid::new_v4().simple().to_string();
-        self.change(|change| {
-            require_bucket(change, bucket)?;
-            change.execute(
+        self.transaction(|tx| {
+            require_bucket(tx, bucket)?;
+            tx.execute(
                 "INSERT INTO uploads (id, bucket, key, attributes) VALUES (?1, ?2, ?3, ?4)",
-                (&id, bucket, key, json(attributes)?),
+                (&id, bucket, key, attributes_json(attributes)?),
             )?;
             Ok(id.clone())
         })
     }
 
-    /// Adds a part, in place of an earlier one of the same number.
+    /// Adds a part, replacing an earlier one with the same number.
     ///
     /// # Errors
     /// [`StoreError::NoSuchUpload`], or when the index cannot be written.
-    pub fn put_part(&self, upload: Upload<'_>, number: i32, content: Sealed) -> Result<()> {
-        self.change(|change| {
-            upload_attributes(change, upload)?;
-            let replaced: Option<String> = change
+    pub fn put_part(&self, upload: Upload<'_>, number: i32, content: SealedFile) -> Result<()> {
+        self.transaction(|tx| {
+            upload_attributes(tx, upload)?;
+            let replaced: Option<String> = tx
                 .query_row(
                     "DELETE FROM parts WHERE upload = ?1 AND number = ?2 RETURNING file",
                     (upload.id, number),
                     |row| row.get(0),
                 )
                 .optional()?;
-            change.remove_files(replaced);
-            change.execute(
+            tx.remove_files(replaced);
+            tx.execute(
                 "INSERT INTO parts (upload, number, file, size, etag, last_modified) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-                (upload.id, number, name_of(&content.path), content.size, &content.etag, millis(SystemTime::now())),
+                (upload.id, number, content.name(), content.size, &content.etag, unix_millis(SystemTime::now())),
             )?;
-            change.keep_file(content.path);
+            tx.keep_file(content);
             Ok(())
         })
     }
 
-    /// The parts that were uploaded so far, by number.
+    /// Returns the parts that were uploaded so far, by number.
     ///
     /// # Errors
     /// [`StoreError::NoSuchUpload`], or when the index cannot be read.
@@ -106,18 +109,18 @@ impl Store {
         })
     }
 
-    /// Drops an upload and its parts.
+    /// Deletes an upload and its parts.
     ///
     /// # Errors
     /// [`StoreError::NoSuchUpload`], or when the index cannot be written.
     pub fn abort_upload(&self, upload: Upload<'_>) -> Result<()> {
-        self.change(|change| {
-            upload_attributes(change, upload)?;
-            drop_upload(change, upload)
+        self.transaction(|tx| {
+            upload_attributes(tx, upload)?;
+            delete_upload(tx, upload)
         })
     }
 
-    /// Makes the object from the parts that the client lists with their numbers and ETags, in that order.
+    /// Creates the object from the parts that the client lists by number and ETag, in that order.
     ///
     /// # Errors
     /// [`StoreError::NoSuchUpload`], [`StoreError::InvalidPart`], [`StoreError::InvalidPartOrder`],
@@ -126,18 +129,18 @@ impl Store {
         &self,
         upload: Upload<'_>,
         listed: &[(i32, String)],
-        expected: &Expected,
+        precondition: &Precondition,
     ) -> Result<Object> {
-        let parts = choose(&self.parts(upload)?, listed)?;
+        let parts = select_parts(&self.parts(upload)?, listed)?;
         let etag = etag(&parts);
         let staged = self.stage()?;
         let content =
-            tokio::task::spawn_blocking(move || join(staged, &parts, etag)).await.map_err(io::Error::from)??;
-        self.change(|change| {
-            let attributes = upload_attributes(change, upload)?;
-            change.expect(upload.bucket, upload.key, expected)?;
-            drop_upload(change, upload)?;
-            change.put(upload.bucket, upload.key, content, &attributes, Cause::CompleteMultipartUpload)
+            tokio::task::spawn_blocking(move || concatenate(staged, &parts, etag)).await.map_err(io::Error::from)??;
+        self.transaction(|tx| {
+            let attributes = upload_attributes(tx, upload)?;
+            tx.check(upload.bucket, upload.key, precondition)?;
+            delete_upload(tx, upload)?;
+            tx.put(upload.bucket, upload.key, content, &attributes, EventName::CompleteMultipartUpload)
         })
     }
 }
@@ -154,21 +157,21 @@ fn upload_attributes(index: &Connection, upload: Upload<'_>) -> Result<Attribute
         .ok_or_else(|| StoreError::NoSuchUpload(upload.id.to_owned()))
 }
 
-fn drop_upload(change: &Change<'_>, upload: Upload<'_>) -> Result<()> {
-    let mut statement = change.prepare_cached("DELETE FROM parts WHERE upload = ?1 RETURNING file")?;
+fn delete_upload(tx: &StoreTransaction<'_>, upload: Upload<'_>) -> Result<()> {
+    let mut statement = tx.prepare_cached("DELETE FROM parts WHERE upload = ?1 RETURNING file")?;
     let files = statement.query_map([upload.id], |row| row.get(0))?;
-    change.remove_files(files.collect::<rusqlite::Result<Vec<_>>>()?);
-    change.execute("DELETE FROM uploads WHERE id = ?1", [upload.id])?;
+    tx.remove_files(files.collect::<rusqlite::Result<Vec<_>>>()?);
+    tx.execute("DELETE FROM uploads WHERE id = ?1", [upload.id])?;
     Ok(())
 }
 
 /// Finds the listed parts among those uploaded, under the rules of
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html>.
-fn choose(uploaded: &[Part], listed: &[(i32, String)]) -> Result<Vec<Part>> {
+fn select_parts(uploaded: &[Part], listed: &[(i32, String)]) -> Result<Vec<Part>> {
     if !listed.is_sorted_by(|(one, _), (next, _)| one < next) {
         return Err(StoreError::InvalidPartOrder);
     }
-    let chosen: Vec<Part> = listed
+    let selected: Vec<Part> = listed
         .iter()
         .map(|(number, etag)| {
             uploaded
@@ -178,14 +181,14 @@ fn choose(uploaded: &[Part], listed: &[(i32, String)]) -> Result<Vec<Part>> {
                 .ok_or(StoreError::InvalidPart(*number))
         })
         .collect::<Result<_>>()?;
-    let all_but_last = chosen.iter().rev().skip(1);
+    let all_but_last = selected.iter().rev().skip(1);
     match all_but_last.rev().find(|part| part.size < MIN_PART_SIZE) {
         Some(part) => Err(StoreError::PartTooSmall(part.number)),
-        None => Ok(chosen),
+        None => Ok(selected),
     }
 }
 
-/// The MD5 of the parts' MD5s and their number, as AWS makes it.
+/// Returns the MD5 of the parts' MD5s and their number, as AWS does.
 fn etag(parts: &[Part]) -> String {
     let mut md5 = Md5::new();
     for part in parts {
@@ -196,7 +199,7 @@ fn etag(parts: &[Part]) -> String {
     format!("{}-{}", hex(md5.finalize()), parts.len())
 }
 
-fn join(staged: Staged, parts: &[Part], etag: String) -> io::Result<Sealed> {
+fn concatenate(staged: StagedFile, parts: &[Part], etag: String) -> io::Result<SealedFile> {
     let mut target = File::create(staged.path())?;
     let mut size = 0;
     for part in parts {

@@ -1,4 +1,4 @@
-//! Turns an uploaded file into the mp4 of the "Web" preset with ffmpeg, and reads with ffprobe what came out.
+//! ffmpeg, which transcodes a file to the "Web" preset's mp4, and ffprobe, which reads the facts of the result.
 
 use std::ffi::OsString;
 use std::io;
@@ -10,12 +10,12 @@ use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::{Child, Command};
 
-/// The containers that are opened, by the names of ffmpeg's demuxers. Playlists (`hls`, `concat`, `dash`) are left out:
-/// they would let an upload name other files of this machine.
+/// The allowed containers, by the names of ffmpeg's demuxers. Playlists (`hls`, `concat`, `dash`) are not among them:
+/// they would let an upload reference other files of this machine.
 const CONTAINERS: &str = "matroska,webm,mov,mp4,m4a,3gp,3g2,mj2,avi,flv,asf,mpeg,mpegts,ogg";
 
-/// What stands before the input: quiet, never asks, opens nothing but one plain file.
-const READ: &[&str] = &[
+/// The arguments before the input: quiet, no prompts, only one plain file is opened.
+const INPUT_ARGUMENTS: &[&str] = &[
     "-nostdin",
     "-hide_banner",
     "-loglevel",
@@ -27,12 +27,12 @@ const READ: &[&str] = &[
     CONTAINERS,
 ];
 
-/// "System preset: Web" (1351620000001-100070) in ffmpeg's words.
+/// "System preset: Web" (1351620000001-100070) as ffmpeg's arguments.
 ///
-/// `V` selects moving pictures only, so that the cover of a song is no video. Without `b-pyramid none` x264 asks
-/// players for a fourth reference frame. The container is named because the output's name may end in `.webm`.
+/// `V` selects moving pictures only: the cover of a song is not a video. Without `b-pyramid none`, x264 requires a
+/// fourth reference frame of players. The container is explicit because the output's name may end in `.webm`.
 #[rustfmt::skip]
-const WRITE: &[&str] = &[
+const OUTPUT_ARGUMENTS: &[&str] = &[
     "-map", "0:V:0",
     "-map", "0:a:0?",
     "-vf", "scale=iw*sar:ih,setsar=1,\
@@ -46,8 +46,8 @@ const WRITE: &[&str] = &[
     "-f", "mp4",
 ];
 
-/// What ffprobe is asked about an output.
-const PROBE: &[&str] = &[
+/// ffprobe's arguments before the output.
+const PROBE_ARGUMENTS: &[&str] = &[
     "-v",
     "error",
     "-protocol_whitelist",
@@ -58,37 +58,37 @@ const PROBE: &[&str] = &[
     "json",
 ];
 
-/// A corrupt file can make ffmpeg complain about every frame; only the last part of it is kept.
-const KEPT_COMPLAINTS: usize = 8 * 1024;
+/// How much of ffmpeg's stderr is kept: for a corrupt file it may report an error for every frame.
+const STDERR_TAIL_BYTES: usize = 8 * 1024;
 
-/// Why a file was not transcoded, in words for an admin: no paths of this machine.
+/// Why a file was not transcoded. The messages are for an admin and contain no paths of this machine.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// One of the two programs cannot be found.
     #[error("ffmpeg is not installed; install it with `apt-get install ffmpeg` or `brew install ffmpeg`")]
     NotInstalled,
-    /// The input has no bytes.
+    /// The input is empty.
     #[error("The file is empty")]
     Empty,
-    /// No container of ours: a song, a picture, a playlist, a document.
+    /// The container is not one of the allowed ones: audio, an image, a playlist, a document.
     #[error("The file is not in a video format that is supported (webm, mp4, mov, m4v, mkv, avi)")]
     UnknownFormat,
-    /// Only sound, or sound with a cover picture.
+    /// Audio only, with or without a cover image.
     #[error("The file has no video in it")]
     NoVideo,
-    /// Corrupt or cut off too early; ffmpeg's own words.
+    /// Corrupt or truncated, with ffmpeg's own message.
     #[error("The file is not a video that can be decoded: {0}")]
     Undecodable(String),
-    /// The time limit.
+    /// The time limit was exceeded.
     #[error("Transcoding took longer than {0:?} and was stopped")]
     TooLong(Duration),
     /// The output does not fit.
     #[error("The disk is full")]
     DiskFull,
-    /// A signal that we did not send.
-    #[error("ffmpeg was killed by the operating system, perhaps for want of memory")]
+    /// ffmpeg was killed by a signal that we did not send.
+    #[error("ffmpeg was killed by the operating system, possibly because memory ran out")]
     Killed,
-    /// Anything else between the operating system and us.
+    /// Any other error of the operating system.
     #[error("ffmpeg could not be run: {0}")]
     Io(io::Error),
 }
@@ -103,7 +103,7 @@ impl From<io::Error> for Error {
     }
 }
 
-/// The facts of a finished output.
+/// The facts of an output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Media {
     /// Pixels.
@@ -116,47 +116,41 @@ pub struct Media {
     pub size: u64,
 }
 
-/// What `ffmpeg -version` calls itself, such as `5.1.9-0+deb12u1`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Version(pub String);
-
-/// The two programs and the patience with them.
+/// The two programs and their time limit.
 #[derive(Clone, Debug)]
 pub struct Ffmpeg {
-    /// A path, or a name to look for in the `PATH`.
+    /// A path, or a name to find in the `PATH`.
     pub ffmpeg: PathBuf,
-    /// A path, or a name to look for in the `PATH`.
+    /// A path, or a name to find in the `PATH`.
     pub ffprobe: PathBuf,
-    /// One file may take this long.
+    /// The maximum time for one file.
     pub time_limit: Duration,
 }
 
 impl Default for Ffmpeg {
-    /// The programs of the `PATH`, four hours for a file.
+    /// Returns the programs in the `PATH`, with four hours for a file.
     fn default() -> Self {
         Self { ffmpeg: "ffmpeg".into(), ffprobe: "ffprobe".into(), time_limit: Duration::from_hours(4) }
     }
 }
 
 impl Ffmpeg {
-    /// Says at start-up whether both programs can be run. Blocks for a moment.
+    /// Returns an error unless both programs can be run. Blocks for a moment.
     ///
     /// # Errors
     /// [`Error::NotInstalled`] when one of them is missing.
-    pub fn find(&self) -> Result<Version, Error> {
-        let version =
-            |program: &Path| std::process::Command::new(program).arg("-version").stdin(Stdio::null()).output();
-        version(&self.ffprobe)?;
-        let output = version(&self.ffmpeg)?;
-        let text = String::from_utf8_lossy(&output.stdout);
-        Ok(Version(text.split_whitespace().nth(2).unwrap_or("unknown").to_owned()))
+    pub fn check_installed(&self) -> Result<(), Error> {
+        for program in [&self.ffprobe, &self.ffmpeg] {
+            std::process::Command::new(program).arg("-version").stdin(Stdio::null()).output()?;
+        }
+        Ok(())
     }
 
-    /// Writes the mp4 of `input` to `output`, whatever the two are called. Dropping the future kills ffmpeg; a half
-    /// written `output` is then the caller's to remove, as after an error.
+    /// Transcodes `input` to an mp4 in `output`, whatever their names. Dropping the future kills ffmpeg; the caller
+    /// then removes the incomplete `output`, as after an error.
     ///
     /// # Errors
-    /// Every [`Error`]; the file's own faults are told apart from this machine's.
+    /// Any [`Error`].
     pub async fn transcode(&self, input: &Path, output: &Path) -> Result<Media, Error> {
         if tokio::fs::metadata(input).await.map_err(Error::Io)?.len() == 0 {
             return Err(Error::Empty);
@@ -171,28 +165,31 @@ impl Ffmpeg {
 
     async fn encode(&self, input: &Path, output: &Path) -> Result<(), Error> {
         let mut command = Command::new(&self.ffmpeg);
-        command.args(READ).arg("-i").arg(url(input)).args(WRITE).arg(url(output)).stdout(Stdio::null());
-        let mut child = spawn(&mut command)?;
-        let complaints = complaints(&mut child).await?;
+        command.args(INPUT_ARGUMENTS).arg("-i").arg(file_url(input)).args(OUTPUT_ARGUMENTS).arg(file_url(output));
+        let mut child = spawn(command.stdout(Stdio::null()))?;
+        let stderr = match child.stderr.take() {
+            Some(stderr) => read_stderr_tail(stderr).await?,
+            None => String::new(),
+        };
         let status = child.wait().await?;
-        if status.success() { Ok(()) } else { Err(reason(status, &complaints, &[input, output])) }
+        if status.success() { Ok(()) } else { Err(error_from(status, &stderr, &[input, output])) }
     }
 
     async fn probe(&self, output: &Path) -> Result<Media, Error> {
         let mut command = Command::new(&self.ffprobe);
-        command.args(PROBE).arg(url(output)).stdout(Stdio::piped());
-        let answer = spawn(&mut command)?.wait_with_output().await?;
+        command.args(PROBE_ARGUMENTS).arg(file_url(output)).stdout(Stdio::piped());
+        let probe = spawn(&mut command)?.wait_with_output().await?;
         let size = tokio::fs::metadata(output).await.map_err(Error::Io)?.len();
-        // ffmpeg ends well, but without a picture, when it understands the head of a file and nothing after it.
-        serde_json::from_slice::<Probe>(&answer.stdout)
+        // When only the header of a file is readable, ffmpeg succeeds but writes no frame.
+        serde_json::from_slice::<Probe>(&probe.stdout)
             .ok()
             .and_then(|probe| probe.media(size))
-            .ok_or_else(|| Error::Undecodable("there is no picture in it".to_owned()))
+            .ok_or_else(|| Error::Undecodable("it contains no frame".to_owned()))
     }
 }
 
-/// A path as ffmpeg's `file:` URL: never an option, never another protocol.
-fn url(path: &Path) -> OsString {
+/// Returns a path as ffmpeg's `file:` URL, which is never taken for an option or another protocol.
+fn file_url(path: &Path) -> OsString {
     let mut url = OsString::from("file:");
     url.push(path);
     url
@@ -202,42 +199,36 @@ fn spawn(command: &mut Command) -> io::Result<Child> {
     command.stdin(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true).spawn()
 }
 
-async fn complaints(child: &mut Child) -> io::Result<String> {
-    match child.stderr.take() {
-        Some(stderr) => Ok(String::from_utf8_lossy(&last_part(stderr).await?).into_owned()),
-        None => Ok(String::new()),
+/// Reads to the end and returns the last [`STDERR_TAIL_BYTES`].
+async fn read_stderr_tail(mut stderr: impl AsyncRead + Unpin) -> io::Result<String> {
+    let mut tail = Vec::with_capacity(STDERR_TAIL_BYTES);
+    while stderr.read_buf(&mut tail).await? > 0 {
+        let excess = tail.len().saturating_sub(STDERR_TAIL_BYTES);
+        tail.drain(..excess);
     }
+    Ok(String::from_utf8_lossy(&tail).into_owned())
 }
 
-async fn last_part(mut from: impl AsyncRead + Unpin) -> io::Result<Vec<u8>> {
-    let mut kept = Vec::with_capacity(KEPT_COMPLAINTS);
-    while from.read_buf(&mut kept).await? > 0 {
-        let superfluous = kept.len().saturating_sub(KEPT_COMPLAINTS);
-        kept.drain(..superfluous);
-    }
-    Ok(kept)
-}
-
-/// ffmpeg's own words are kept where they help, without the paths and addresses that surround them.
-fn reason(status: ExitStatus, complaints: &str, paths: &[&Path]) -> Error {
+/// Returns the error for ffmpeg's exit status and stderr; ffmpeg's own message is kept where it helps.
+fn error_from(status: ExitStatus, stderr: &str, paths: &[&Path]) -> Error {
     if status.code().is_none() {
         return Error::Killed;
     }
-    if complaints.contains("No space left on device") {
+    if stderr.contains("No space left on device") {
         return Error::DiskFull;
     }
-    if complaints.contains("Format not on whitelist") {
+    if stderr.contains("Format not on whitelist") {
         return Error::UnknownFormat;
     }
-    if complaints.contains("matches no streams") {
+    if stderr.contains("matches no streams") {
         return Error::NoVideo;
     }
-    let line = complaints.lines().map(str::trim).rfind(|line| !line.is_empty());
-    Error::Undecodable(line.map_or_else(|| "ffmpeg gave no reason".to_owned(), |line| plain(line, paths)))
+    let line = stderr.lines().map(str::trim).rfind(|line| !line.is_empty());
+    Error::Undecodable(line.map_or_else(|| "ffmpeg gave no reason".to_owned(), |line| without_paths(line, paths)))
 }
 
-/// `[mov @ 0x55d0] file:/data/1: Invalid data` -> `Invalid data`.
-fn plain(line: &str, paths: &[&Path]) -> String {
+/// Returns `Invalid data` for `[mov @ 0x55d0] file:/data/1: Invalid data`.
+fn without_paths(line: &str, paths: &[&Path]) -> String {
     let line = match line.split_once("] ") {
         Some((component, rest)) if component.starts_with('[') => rest,
         _ => line,
@@ -266,7 +257,7 @@ struct ProbedStream {
 
 #[derive(Deserialize)]
 struct ProbedFormat {
-    /// Seconds, as a decimal number in text.
+    /// Seconds, as a decimal number in a string.
     duration: Option<String>,
 }
 
@@ -289,22 +280,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_reason_names_no_path_and_no_address() {
+    fn a_message_contains_no_path_and_no_address() {
         let paths = [Path::new("/data/objects/1"), Path::new("/data/objects/2")];
-        let reason = |line| plain(line, &paths);
-        assert_eq!(reason("file:/data/objects/1: Invalid data found"), "Invalid data found");
-        assert_eq!(reason("[mov,mp4,m4a,3gp,3g2,mj2 @ 0x55d0] moov atom not found"), "moov atom not found");
+        let message = |line| without_paths(line, &paths);
+        assert_eq!(message("file:/data/objects/1: Invalid data found"), "Invalid data found");
+        assert_eq!(message("[mov,mp4,m4a,3gp,3g2,mj2 @ 0x55d0] moov atom not found"), "moov atom not found");
         assert_eq!(
-            reason("Could not write header for /data/objects/2: no codec"),
+            message("Could not write header for /data/objects/2: no codec"),
             "Could not write header for the file: no codec"
         );
     }
 
     #[tokio::test]
-    async fn only_the_last_complaints_are_kept() {
-        let many = "complaint\n".repeat(10_000) + "the reason\n";
-        let kept = last_part(many.as_bytes()).await.unwrap();
-        assert!(kept.len() <= KEPT_COMPLAINTS);
-        assert!(kept.ends_with(b"complaint\nthe reason\n"));
+    async fn only_the_tail_of_stderr_is_kept() {
+        let long = "an error\n".repeat(10_000) + "the reason\n";
+        let tail = read_stderr_tail(long.as_bytes()).await.unwrap();
+        assert!(tail.len() <= STDERR_TAIL_BYTES);
+        assert!(tail.ends_with("an error\nthe reason\n"));
     }
 }

@@ -1,77 +1,58 @@
-//! Elastic Transcoder and MediaConvert on one machine: both wire protocols on one port, ffmpeg behind them.
+//! Elastic Transcoder and MediaConvert on one machine: both wire protocols on one port, over one queue of jobs and
+//! ffmpeg.
+//!
+//! Every operation serves a client:
+//!
+//! | service | operation | client |
+//! |---|---|---|
+//! | Elastic Transcoder | `CreateJob`, `ReadJob`, `ListJobsByPipeline` | `video-events` |
+//! | | `CancelJob` | an operator's AWS client |
+//! | | `CreatePipeline` | the deployment test, as docs/DEPLOY.md creates one |
+//! | | `ReadPipeline`, `ListPipelines` | whoever needs the ID for `PIPELINE_NAME`: an operator, the tests |
+//! | MediaConvert | `CreateJob`, `GetJob`, `ListJobs` | `video-events` |
+//! | | `CancelJob` | an operator's AWS client |
 
 mod elastictranscoder;
+mod failure;
 mod ffmpeg;
 mod jobs;
 mod mediaconvert;
-mod wire;
+mod pages;
+mod pipelines;
+mod rest_json;
+mod rows;
+mod state;
 mod worker;
 
 use std::io;
-use std::num::NonZeroUsize;
-use std::sync::Arc;
 
 use axum::Router;
 use axum::middleware::{from_fn_with_state, map_response};
-use time::OffsetDateTime;
 use tokio::net::TcpListener;
 
-use crate::database::Database;
-use crate::s3::Store;
-
-pub use ffmpeg::{Error as FfmpegError, Ffmpeg, Media, Version};
-pub use jobs::SCHEMA;
+pub use ffmpeg::{Error as FfmpegError, Ffmpeg, Media};
+pub use state::{Settings, Transcoder};
 pub use worker::work;
 
-/// What the transcoders are told about the world.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// The region in ARNs and events.
-    pub region: String,
-    /// The account number in ARNs and events, 12 digits.
-    pub account: String,
-    /// Requests must be signed with this key.
-    pub access_key_id: String,
-    /// How many ffmpeg processes run at the same time; one of them already uses every core.
-    pub jobs_at_once: NonZeroUsize,
-    /// The program that does the work.
-    pub ffmpeg: Ffmpeg,
-}
+/// The tables of jobs and pipelines.
+pub const SCHEMAS: [&str; 2] = [jobs::SCHEMA, pipelines::SCHEMA];
 
-/// Both services over one queue of jobs. Cheap to clone.
-#[derive(Clone)]
-pub struct Transcoder {
-    database: Database,
-    store: Store,
-    settings: Arc<Settings>,
-}
-
-impl Transcoder {
-    /// Jobs are kept in `database`; inputs are read from `store` and outputs written to it.
-    #[must_use]
-    pub fn new(database: Database, store: Store, settings: Settings) -> Self {
-        Self { database, store, settings: Arc::new(settings) }
-    }
-
-    /// Makes an Elastic Transcoder pipeline that tells of every change of a job, and answers its id. Called again with
-    /// the same name it answers the same id, with the new buckets in force.
-    ///
-    /// # Errors
-    /// When the database cannot be written.
-    pub fn create_pipeline(&self, name: &str, input_bucket: &str, output_bucket: &str) -> rusqlite::Result<String> {
-        elastictranscoder::create_pipeline(self, name, input_bucket, output_bucket)
-    }
-
-    fn arn(&self, service: &str, resource: &str) -> String {
-        let Settings { region, account, .. } = &*self.settings;
-        format!("arn:aws:{service}:{region}:{account}:{resource}")
-    }
-}
-
-/// Answers both services' requests until `shutdown` is done.
+/// Creates an Elastic Transcoder pipeline that notifies of every change of a job, and returns its ID. Called again with
+/// the same name, it updates the buckets and returns the same ID.
 ///
-/// Use it as `AWS_ENDPOINT_URL_ELASTIC_TRANSCODER` and as `AWS_ENDPOINT_URL_MEDIACONVERT`: the API versions in the
-/// paths keep the two apart.
+/// # Errors
+/// When the database cannot be written.
+pub fn create_pipeline(
+    transcoder: &Transcoder,
+    name: &str,
+    input_bucket: &str,
+    output_bucket: &str,
+) -> rusqlite::Result<String> {
+    elastictranscoder::create_pipeline(transcoder, name, input_bucket, output_bucket)
+}
+
+/// Serves both services until `shutdown`, for `AWS_ENDPOINT_URL_ELASTIC_TRANSCODER` and
+/// `AWS_ENDPOINT_URL_MEDIACONVERT`: the API versions in the paths tell them apart.
 ///
 /// # Errors
 /// When the listener fails.
@@ -87,15 +68,9 @@ fn router(transcoder: Transcoder) -> Router {
     Router::new()
         .nest("/2012-09-25", elastictranscoder::routes())
         .nest("/2017-08-29", mediaconvert::routes())
-        .route_layer(from_fn_with_state(transcoder.clone(), wire::authenticate))
-        .fallback(wire::unknown_operation)
-        .method_not_allowed_fallback(wire::unknown_operation)
-        .layer(map_response(wire::number))
+        .route_layer(from_fn_with_state(transcoder.clone(), rest_json::authenticate))
+        .fallback(rest_json::unknown_operation)
+        .method_not_allowed_fallback(rest_json::unknown_operation)
+        .layer(map_response(rest_json::add_request_id))
         .with_state(transcoder)
-}
-
-/// Epoch milliseconds.
-fn now() -> i64 {
-    let millis = OffsetDateTime::now_utc().unix_timestamp_nanos() / 1_000_000;
-    i64::try_from(millis).unwrap_or(i64::MAX)
 }

@@ -1,6 +1,4 @@
-//! Starting and stopping the program `video-local`: what it says when it cannot, and that it keeps everything when it can.
-
-#![allow(clippy::unwrap_used)] // Tests may unwrap, in their helpers too.
+//! The program `video-local`: the ready file, and the errors that a start ends with.
 
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
@@ -20,8 +18,8 @@ fn video_local(data_dir: &Path, arguments: &[&str]) -> Command {
     command
 }
 
-/// The one line that a start which fails leaves behind.
-fn refusal(command: &mut Command) -> String {
+/// Runs a start that fails and returns its one line of error.
+fn start_error(command: &mut Command) -> String {
     let Output { status, stderr, stdout } = command.output().unwrap();
     assert!(!status.success());
     assert!(stdout.is_empty());
@@ -40,7 +38,7 @@ impl Running {
         let mut running = Self(video_local(data_dir, &arguments).spawn().unwrap());
         let deadline = Instant::now() + Duration::from_secs(30);
         while !ready.exists() {
-            assert!(running.0.try_wait().unwrap().is_none() && Instant::now() < deadline, "it does not start");
+            assert!(running.0.try_wait().unwrap().is_none() && Instant::now() < deadline, "it did not start in time");
             std::thread::sleep(Duration::from_millis(20));
         }
         (running, serde_json::from_slice(&std::fs::read(ready).unwrap()).unwrap())
@@ -69,7 +67,7 @@ impl Drop for Running {
 }
 
 #[test]
-fn the_ready_file_says_where_everything_is() {
+fn the_ready_file_lists_the_urls_and_logins() {
     let dir = tempfile::tempdir().unwrap();
     let (running, ready) = Running::start(dir.path());
     for name in ["api", "s3", "dynamodb", "transcoder"] {
@@ -92,7 +90,7 @@ fn the_ready_file_says_where_everything_is() {
 fn a_data_directory_is_used_by_one_system_at_a_time() {
     let dir = tempfile::tempdir().unwrap();
     let (running, _) = Running::start(dir.path());
-    let line = refusal(&mut video_local(dir.path(), &["--port", "0"]));
+    let line = start_error(&mut video_local(dir.path(), &["--port", "0"]));
     assert!(line.contains("another video-local uses the data directory") && line.contains("--data-dir"), "{line}");
     drop(running);
     drop(Running::start(dir.path()));
@@ -103,9 +101,9 @@ fn a_busy_port_is_named() {
     let dir = tempfile::tempdir().unwrap();
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
-    let line = refusal(&mut video_local(dir.path(), &["--port", &port]));
+    let line = start_error(&mut video_local(dir.path(), &["--port", &port]));
     assert!(line.contains(&format!("127.0.0.1:{port} for the API")) && line.contains("--port"), "{line}");
-    let line = refusal(&mut video_local(dir.path(), &["--port", "65535"]));
+    let line = start_error(&mut video_local(dir.path(), &["--port", "65535"]));
     assert!(line.contains("at most 65532"), "{line}");
 }
 
@@ -114,12 +112,12 @@ fn a_data_directory_that_cannot_be_written_is_named() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("file");
     std::fs::write(&file, "").unwrap();
-    let line = refusal(&mut video_local(&file.join("data"), &["--port", "0"]));
+    let line = start_error(&mut video_local(&file.join("data"), &["--port", "0"]));
     assert!(line.contains("cannot write to the data directory"), "{line}");
 }
 
 #[test]
-fn a_wrong_variable_is_named() {
+fn an_invalid_variable_is_named() {
     let dir = tempfile::tempdir().unwrap();
     for (name, value) in [
         ("MAX_UPLOAD_BYTES", "lots"),
@@ -127,20 +125,20 @@ fn a_wrong_variable_is_named() {
         ("ALLOWED_ORIGIN", "example.com"),
         ("ADMIN_PASSWORD", ""),
     ] {
-        let line = refusal(video_local(dir.path(), &["--port", "0"]).env(name, value));
+        let line = start_error(video_local(dir.path(), &["--port", "0"]).env(name, value));
         assert!(line.contains(name), "{line}");
     }
 }
 
 #[test]
-fn without_ffmpeg_it_starts_and_says_how_to_install_it() {
+fn without_ffmpeg_it_starts_and_explains_how_to_install_it() {
     let dir = tempfile::tempdir().unwrap();
     let ready = dir.path().join("ready.json");
     let mut command = video_local(dir.path(), &["--port", "0", "--ready-file", ready.to_str().unwrap()]);
     let mut running = Running(command.env("PATH", "/nowhere").spawn().unwrap());
     let deadline = Instant::now() + Duration::from_secs(30);
     while !ready.exists() {
-        assert!(running.0.try_wait().unwrap().is_none() && Instant::now() < deadline, "it does not start");
+        assert!(running.0.try_wait().unwrap().is_none() && Instant::now() < deadline, "it did not start in time");
         std::thread::sleep(Duration::from_millis(20));
     }
     let output = running.interrupt();

@@ -1,4 +1,4 @@
-//! The one SQLite file that holds everything of the local system that is not DynamoDB.
+//! `local.sqlite`: the SQLite file behind S3, the transcoders and the event queue. DynamoDB has a file of its own.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,13 +7,13 @@ use std::time::Duration;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tokio::sync::watch;
 
-/// How long opening waits for a process that is just closing the same file.
+/// How long SQLite waits for another process that is closing the same file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A handle to `local.sqlite`: cheap to clone, one connection behind a mutex.
 ///
-/// Calls are short (microseconds to a few milliseconds) and never wait for anything but the mutex, so asynchronous
-/// code makes them in place.
+/// Calls are short (microseconds to a few milliseconds) and wait for nothing but the mutex, so asynchronous code makes
+/// them in place.
 #[derive(Clone)]
 pub struct Database {
     shared: Arc<Shared>,
@@ -25,15 +25,15 @@ struct Shared {
 }
 
 impl Database {
-    /// Opens or creates the file, with what each module keeps in it: every statement of `schemas` is `IF NOT EXISTS`, so an old file is no
-    /// special case.
+    /// Opens or creates the file and runs the `schemas` of the modules that store data in it. Every statement of a
+    /// schema is `IF NOT EXISTS`, so an existing file needs no special case.
     ///
     /// # Errors
     /// When the file cannot be opened or written, or is not a database.
     pub fn open(path: &Path, schemas: &[&str]) -> Result<Self, rusqlite::Error> {
         let connection = Connection::open(path)?;
         connection.busy_timeout(BUSY_TIMEOUT)?;
-        // In WAL mode NORMAL loses nothing when the process dies; only a power cut may take the last commits.
+        // In WAL mode, NORMAL loses nothing when the process dies; only a power failure can lose the last commits.
         connection
             .execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON;")?;
         for schema in schemas {
@@ -42,7 +42,7 @@ impl Database {
         Ok(Self { shared: Arc::new(Shared { connection: Mutex::new(connection), commits: watch::Sender::new(()) }) })
     }
 
-    /// Runs `work` and commits what it did when it answers `Ok`; otherwise, or when it panics, nothing happened.
+    /// Runs `work` in a transaction that commits if it returns `Ok`, and rolls back if it fails or panics.
     ///
     /// # Errors
     /// The error of `work`, or SQLite's own.
@@ -61,7 +61,7 @@ impl Database {
         Ok(outcome)
     }
 
-    /// Runs queries that write nothing; nobody who waits for [`Database::commits`] is woken.
+    /// Runs read-only queries; subscribers of [`Database::commits`] are not woken.
     ///
     /// # Errors
     /// The error of `work`, or SQLite's own.
@@ -69,15 +69,15 @@ impl Database {
         work(&self.lock())
     }
 
-    /// Tells of every commit from now on. A loop that looks for work subscribes first, looks, and then waits for
-    /// `changed()`: what is committed in between is not missed.
+    /// Subscribes to commits. A loop that looks for work subscribes first, looks, and then awaits `changed()`, so that
+    /// it misses no commit in between.
     #[must_use]
     pub fn commits(&self) -> watch::Receiver<()> {
         self.shared.commits.subscribe()
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Connection> {
-        // A panic in `work` has already rolled its transaction back: the connection is sound.
+        // A panic in `work` has already rolled its transaction back, so the connection is sound.
         self.shared.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

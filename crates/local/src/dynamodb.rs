@@ -8,15 +8,15 @@ use tokio::sync::oneshot;
 
 /// Why DynamoDB could not start, or stopped.
 #[derive(Debug, thiserror::Error)]
-pub enum DynamoError {
-    /// dynoxide takes the path as text.
+pub enum DynamoDbError {
+    /// The path is not UTF-8, which dynoxide requires.
     #[error("the path of the DynamoDB file is not valid UTF-8: {0}")]
     Path(String),
     /// The file cannot be opened or is not a database.
     #[error("the DynamoDB file cannot be opened: {0}")]
     Open(#[from] dynoxide::DynoxideError),
-    /// The directory of the file cannot be made.
-    #[error("the directory of the DynamoDB file cannot be made: {0}")]
+    /// The directory of the file cannot be created.
+    #[error("the directory of the DynamoDB file cannot be created: {0}")]
     Dir(#[from] io::Error),
     /// The listener failed.
     #[error("DynamoDB stopped: {0}")]
@@ -26,32 +26,36 @@ pub enum DynamoError {
     Create(#[from] video_core::Error),
 }
 
-/// Makes the directory with the tables that `creating` creates at the listener, unless there is one already.
+/// Creates the directory, with the tables that `create_tables` creates through the listener, unless it exists.
 ///
-/// dynoxide creates a table in several commits, and a process that is killed between them leaves one that can neither be
-/// read nor be created again. So the directory is built aside and appears by a rename: whole, or not at all.
+/// dynoxide creates a table in several commits, and a process that is killed between them leaves a table that can
+/// neither be read nor be created again. So the directory is filled under another name and then renamed.
 ///
 /// # Errors
-/// When the directory cannot be made, and those of `creating`.
+/// When the directory cannot be created, and those of `create_tables`.
 pub async fn create(
     listener: TcpListener,
     dir: &Path,
-    creating: impl Future<Output = Result<(), video_core::Error>>,
-) -> Result<(), DynamoError> {
+    create_tables: impl Future<Output = Result<(), video_core::Error>>,
+) -> Result<(), DynamoDbError> {
     if dir.try_exists()? {
         return Ok(());
     }
-    let aside = dir.with_extension("new");
-    if aside.try_exists()? {
-        std::fs::remove_dir_all(&aside)?;
+    let new = dir.with_extension("new");
+    if new.try_exists()? {
+        std::fs::remove_dir_all(&new)?;
     }
-    std::fs::create_dir_all(&aside)?;
-    while_serving(listener, &aside, creating).await??;
-    Ok(std::fs::rename(&aside, dir)?)
+    std::fs::create_dir_all(&new)?;
+    while_serving(listener, &new, create_tables).await??;
+    Ok(std::fs::rename(&new, dir)?)
 }
 
-/// Serves the directory until `work` is done, and answers what that answered.
-async fn while_serving<T>(listener: TcpListener, dir: &Path, work: impl Future<Output = T>) -> Result<T, DynamoError> {
+/// Serves the directory while `work` runs, and returns its output.
+async fn while_serving<T>(
+    listener: TcpListener,
+    dir: &Path,
+    work: impl Future<Output = T>,
+) -> Result<T, DynamoDbError> {
     let (stop, stopped) = oneshot::channel::<()>();
     let serving = serve(listener, dir, async { _ = stopped.await });
     let working = async {
@@ -63,8 +67,8 @@ async fn while_serving<T>(listener: TcpListener, dir: &Path, work: impl Future<O
     served.map(|()| outcome)
 }
 
-/// Serves the DynamoDB wire protocol over the directory's file until `shutdown`, then lets running requests finish.
-/// Requests must carry a signature, but dynoxide does not verify it.
+/// Serves the DynamoDB API over the directory's file until `shutdown`, then lets running requests finish. dynoxide
+/// requires signatures but does not verify them.
 ///
 /// # Errors
 /// When the file cannot be opened or the listener fails.
@@ -72,14 +76,14 @@ pub async fn serve(
     listener: TcpListener,
     dir: &Path,
     shutdown: impl Future<Output = ()> + Send + 'static,
-) -> Result<(), DynamoError> {
-    let file = file(dir);
-    let path = file.to_str().ok_or_else(|| DynamoError::Path(file.display().to_string()))?;
+) -> Result<(), DynamoDbError> {
+    let file = tables_file(dir);
+    let path = file.to_str().ok_or_else(|| DynamoDbError::Path(file.display().to_string()))?;
     let database = dynoxide::Database::new(path)?;
-    dynoxide::server::serve_with_shutdown(listener, database, shutdown).await.map_err(DynamoError::Serve)
+    dynoxide::server::serve_with_shutdown(listener, database, shutdown).await.map_err(DynamoDbError::Serve)
 }
 
-fn file(dir: &Path) -> PathBuf {
+fn tables_file(dir: &Path) -> PathBuf {
     dir.join("tables.sqlite")
 }
 
@@ -97,7 +101,7 @@ mod tests {
 
     use super::*;
 
-    /// A listener, and the table as the functions reach it there.
+    /// Returns a listener and a client of the table behind it.
     async fn listener_and_table() -> (TcpListener, Table) {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
@@ -114,8 +118,8 @@ mod tests {
         RecordId { project_step: "project-1".to_owned(), mail: "a@b".to_owned() }
     }
 
-    /// Whether the directory's table holds the record.
-    async fn is_recorded(dir: &Path) -> bool {
+    /// Returns whether the directory's table has the record.
+    async fn has_record(dir: &Path) -> bool {
         let (listener, table) = listener_and_table().await;
         let getting = Box::pin(async { table.get(&id()).await });
         while_serving(listener, dir, getting).await.unwrap().unwrap().is_some()
@@ -129,38 +133,38 @@ mod tests {
         create(listener, &dir, Box::pin(table.create())).await.unwrap();
         let key = ObjectKey::from_decoded("project/1/video.webm").unwrap();
         let (listener, table) = listener_and_table().await;
-        let asking = Box::pin(async { table.record_form(&id(), &key, SystemTime::now()).await });
-        while_serving(listener, &dir, asking).await.unwrap().unwrap();
+        let requesting = Box::pin(async { table.record_form(&id(), &key, SystemTime::now()).await });
+        while_serving(listener, &dir, requesting).await.unwrap().unwrap();
         let (listener, _) = listener_and_table().await;
-        create(listener, &dir, async { panic!("there is a table") }).await.unwrap();
-        assert!(is_recorded(&dir).await);
+        create(listener, &dir, async { panic!("the table exists") }).await.unwrap();
+        assert!(has_record(&dir).await);
     }
 
     #[tokio::test]
-    async fn tables_whose_creation_was_cut_short_are_created_at_the_next_start() {
+    async fn tables_whose_creation_was_interrupted_are_created_at_the_next_start() {
         let parent = TempDir::new().unwrap();
         let dir = parent.path().join("dynamodb");
         let (listener, table) = listener_and_table().await;
-        let cut_short = Box::pin(async {
+        let interrupted = Box::pin(async {
             table.create().await?;
-            Err(Error::Malformed("cut short".to_owned()))
+            Err(Error::Malformed("interrupted".to_owned()))
         });
-        assert!(matches!(create(listener, &dir, cut_short).await, Err(DynamoError::Create(_))));
+        assert!(matches!(create(listener, &dir, interrupted).await, Err(DynamoDbError::Create(_))));
         let (listener, table) = listener_and_table().await;
-        let whole = Box::pin(async {
-            assert!(table.get(&id()).await.is_err(), "something is left of the first try");
+        let complete = Box::pin(async {
+            assert!(table.get(&id()).await.is_err(), "the first attempt left something behind");
             table.create().await
         });
-        create(listener, &dir, whole).await.unwrap();
-        assert!(!is_recorded(&dir).await);
+        create(listener, &dir, complete).await.unwrap();
+        assert!(!has_record(&dir).await);
     }
 
     #[tokio::test]
     async fn a_file_that_is_no_database_is_refused() {
         let dir = TempDir::new().unwrap();
-        std::fs::write(file(dir.path()), "this is no database, however long it may be").unwrap();
+        std::fs::write(tables_file(dir.path()), "this is no database, however long it may be").unwrap();
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let refused = serve(listener, dir.path(), std::future::pending()).await;
-        assert!(matches!(refused, Err(DynamoError::Open(_))));
+        assert!(matches!(refused, Err(DynamoDbError::Open(_))));
     }
 }

@@ -1,0 +1,89 @@
+//! Starts all services, connects them by their addresses as in a deployment, and stops them together.
+
+mod data_dir;
+mod description;
+mod environment;
+mod error;
+mod functions;
+mod listeners;
+mod options;
+mod services;
+mod tasks;
+
+use std::fs::File;
+
+use self::environment::Environment;
+use self::functions::{Functions, deliver_events, schedule_sweeps, serve_api};
+use self::listeners::Listeners;
+use self::services::{Services, credentials};
+use self::tasks::{Tasks, infallible};
+use crate::{dynamodb, s3, transcoder};
+
+pub use description::{Description, Login};
+pub use error::StartError;
+pub use options::Options;
+
+/// A running system.
+#[derive(Debug)]
+pub struct System {
+    description: Description,
+    events_function: video_events::State,
+    tasks: Tasks,
+    // Dropped last, when no task writes any more.
+    _lock: File,
+}
+
+impl System {
+    /// Starts all services and returns when they accept connections.
+    ///
+    /// # Errors
+    /// [`StartError`]; nothing is left running then.
+    pub async fn start(options: Options) -> Result<Self, StartError> {
+        let lock = data_dir::lock(&options.data_dir).await?;
+        let listeners = Listeners::bind(options.port).await?;
+        let services = Services::open(&options.data_dir, options.ffmpeg)?;
+
+        let environment = Environment::new(&listeners, options.transcoder, &services.pipeline, &options.variables);
+        let functions = Functions::configure(&environment)?;
+        services.create_table(&environment).await?;
+        let description = Description::new(&listeners, &environment);
+        let events_function = functions.events.clone();
+
+        let mut tasks = Tasks::default();
+        let Services { database, store, transcoder, dynamodb_dir, dead_letter_file, .. } = services;
+        tasks.spawn("DynamoDB", |stop| async move { dynamodb::serve(listeners.dynamodb, &dynamodb_dir, stop).await });
+        tasks.spawn("S3", |stop| s3::serve(listeners.s3, store, credentials(), stop));
+        tasks.spawn("the transcoders", |stop| transcoder::serve(listeners.transcoder, transcoder.clone(), stop));
+        tasks.spawn("the transcoding worker", |stop| infallible(transcoder::work(transcoder, stop)));
+        tasks.spawn("the API", |stop| serve_api(listeners.api, functions.api, stop));
+        if options.deliver_events {
+            tasks.spawn("the sweep schedule", |stop| schedule_sweeps(database.clone(), stop));
+            tasks.spawn("the event queue", |stop| {
+                deliver_events(database, functions.events, options.retry_delays, dead_letter_file, stop)
+            });
+        }
+        Ok(Self { description, events_function, tasks, _lock: lock })
+    }
+
+    /// Returns the URLs and logins.
+    #[must_use]
+    pub fn description(&self) -> &Description {
+        &self.description
+    }
+
+    /// Returns the events function, to be invoked without the queue.
+    #[must_use]
+    pub fn events_function(&self) -> &video_events::State {
+        &self.events_function
+    }
+
+    /// Waits for a service that stops by itself, which none should, and returns which one and why.
+    pub async fn failure(&mut self) -> String {
+        self.tasks.failure().await
+    }
+
+    /// Stops all services. Unfinished work continues at the next start.
+    pub async fn stop(self) {
+        self.tasks.stop().await;
+    }
+}

@@ -1,0 +1,45 @@
+//! How the system is started.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use video_core::TranscoderKind;
+
+use crate::transcoder::Ffmpeg;
+
+/// The options of a start.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The API's port; S3, DynamoDB and the transcoders use the next three. 0 chooses four free ones.
+    pub port: u16,
+    /// The directory of everything that is stored.
+    pub data_dir: PathBuf,
+    /// The transcoder that gets the jobs; both are served in any case.
+    pub transcoder: TranscoderKind,
+    /// The programs that transcode.
+    pub ffmpeg: Ffmpeg,
+    /// The wait before each retry of a failed event; after the last one it becomes a dead letter.
+    pub retry_delays: Vec<Duration>,
+    /// Whether the events function is invoked. Otherwise events stay in the queue, and a test can run a function of its
+    /// own.
+    pub deliver_events: bool,
+    /// The functions' environment variables that differ from the local defaults, such as limits, the admin's login or
+    /// an endpoint.
+    pub variables: Vec<(String, String)>,
+}
+
+impl Options {
+    /// Returns the defaults for this data directory, with free ports.
+    #[must_use]
+    pub fn new(data_dir: &Path) -> Self {
+        Self {
+            port: 0,
+            data_dir: data_dir.to_owned(),
+            transcoder: TranscoderKind::ElasticTranscoder,
+            ffmpeg: Ffmpeg::default(),
+            retry_delays: vec![Duration::from_secs(6), Duration::from_secs(12)],
+            deliver_events: true,
+            variables: Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! What the services work on: the data directory with its databases, the object store and the transcoders.
+
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+
+use video_core::aws::AwsConfig;
+use video_core::records::Table;
+
+use super::environment::{
+    ACCESS_KEY_ID, ACCOUNT, Environment, MEDIA_BUCKET, OUTPUT_BUCKET, PIPELINE, REGION, SECRET_ACCESS_KEY, TABLE,
+};
+use super::error::StartError;
+use super::listeners::{listen, url};
+use crate::s3::{Credentials, NotificationConfig, Store};
+use crate::sqlite::Database;
+use crate::transcoder::{Ffmpeg, Settings, Transcoder};
+use crate::{dynamodb, event_queue, s3, transcoder};
+
+/// The opened data directory and what is in it.
+pub(super) struct Services {
+    pub(super) database: Database,
+    pub(super) store: Store,
+    pub(super) transcoder: Transcoder,
+    /// The ID of the Elastic Transcoder pipeline.
+    pub(super) pipeline: String,
+    /// The directory of DynamoDB's file.
+    pub(super) dynamodb_dir: PathBuf,
+    pub(super) dead_letter_file: PathBuf,
+}
+
+impl Services {
+    /// Opens or creates everything in the data directory but the table.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub(super) fn open(data_dir: &Path, ffmpeg: Ffmpeg) -> Result<Self, StartError> {
+        let [jobs, pipelines] = transcoder::SCHEMAS;
+        let schemas = [s3::SCHEMA, event_queue::SCHEMA, jobs, pipelines];
+        let database = Database::open(&data_dir.join("local.sqlite"), &schemas)?;
+        let notifications = NotificationConfig { bucket: MEDIA_BUCKET.to_owned(), region: REGION.to_owned() };
+        let store = Store::open(&data_dir.join("objects"), database.clone(), notifications)?;
+        store.create_bucket(MEDIA_BUCKET)?;
+        store.create_bucket(OUTPUT_BUCKET)?;
+        let transcoder = Transcoder::new(database.clone(), store.clone(), transcoder_settings(ffmpeg));
+        let pipeline = transcoder::create_pipeline(&transcoder, PIPELINE, MEDIA_BUCKET, OUTPUT_BUCKET)?;
+        Ok(Self {
+            database,
+            store,
+            transcoder,
+            pipeline,
+            dynamodb_dir: data_dir.join("dynamodb"),
+            dead_letter_file: data_dir.join("dead-letter.jsonl"),
+        })
+    }
+
+    /// Creates the table unless it exists. The functions expect it, as on AWS; it is created through a port of its own,
+    /// so that no client sees DynamoDB without it.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub(super) async fn create_table(&self, environment: &Environment) -> Result<(), StartError> {
+        let listener = listen(0, "DynamoDB").await?;
+        let endpoint = url(&listener);
+        let lookup = |name: &str| match name {
+            "AWS_ENDPOINT_URL_DYNAMODB" => Some(endpoint.clone()),
+            _ => environment.get(name),
+        };
+        let table = Table::new(&AwsConfig::from_env(&lookup)?.sdk_config(), TABLE);
+        Ok(dynamodb::create(listener, &self.dynamodb_dir, Box::pin(table.create())).await?)
+    }
+}
+
+/// Returns the key pair whose signatures S3 accepts.
+pub(super) fn credentials() -> Credentials {
+    Credentials { access_key_id: ACCESS_KEY_ID.to_owned(), secret_access_key: SECRET_ACCESS_KEY.to_owned() }
+}
+
+fn transcoder_settings(ffmpeg: Ffmpeg) -> Settings {
+    Settings {
+        region: REGION.to_owned(),
+        account: ACCOUNT.to_owned(),
+        access_key_id: ACCESS_KEY_ID.to_owned(),
+        concurrent_jobs: NonZeroUsize::MIN,
+        ffmpeg,
+    }
+}

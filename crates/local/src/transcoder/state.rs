@@ -1,0 +1,45 @@
+//! What both services and the worker share.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use super::ffmpeg::Ffmpeg;
+use crate::s3::Store;
+use crate::sqlite::Database;
+
+/// The settings of the transcoders.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The region in ARNs and events.
+    pub region: String,
+    /// The account number in ARNs and events, 12 digits.
+    pub account: String,
+    /// The access key ID that requests must be signed with.
+    pub access_key_id: String,
+    /// The number of ffmpeg processes at the same time; one already uses every core.
+    pub concurrent_jobs: NonZeroUsize,
+    /// The programs that transcode.
+    pub ffmpeg: Ffmpeg,
+}
+
+/// Both services over one queue of jobs. Cheap to clone.
+#[derive(Clone)]
+pub struct Transcoder {
+    pub(super) database: Database,
+    pub(super) store: Store,
+    pub(super) settings: Arc<Settings>,
+}
+
+impl Transcoder {
+    /// Stores jobs in `database`, reads inputs from `store` and writes outputs to it.
+    #[must_use]
+    pub fn new(database: Database, store: Store, settings: Settings) -> Self {
+        Self { database, store, settings: Arc::new(settings) }
+    }
+
+    /// Returns the ARN of a resource in our region and account.
+    pub(super) fn arn(&self, service: &str, resource: &str) -> String {
+        let Settings { region, account, .. } = &*self.settings;
+        format!("arn:aws:{service}:{region}:{account}:{resource}")
+    }
+}

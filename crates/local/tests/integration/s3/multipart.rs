@@ -1,0 +1,131 @@
+//! Multipart uploads.
+
+use aws_sdk_s3::error::SdkError;
+use aws_sdk_s3::operation::complete_multipart_upload::{CompleteMultipartUploadError, CompleteMultipartUploadOutput};
+use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
+use tempfile::TempDir;
+
+use super::{Server, status_and_code};
+use crate::store::{MEDIA, object_files};
+
+const PART_SIZE: usize = 5 * 1024 * 1024;
+
+pub async fn create_upload(server: &Server) -> String {
+    let create = server.client.create_multipart_upload().bucket(MEDIA);
+    let create = create.key("big").content_type("video/mp4");
+    let created = create.send().await.unwrap();
+    created.upload_id().unwrap().to_owned()
+}
+
+pub async fn put_part(server: &Server, upload: &str, number: i32, body: &[u8]) -> String {
+    let part = server.client.upload_part().bucket(MEDIA).key("big");
+    let part = part.upload_id(upload).part_number(number).body(ByteStream::from(body.to_vec()));
+    part.send().await.unwrap().e_tag().unwrap().to_owned()
+}
+
+pub async fn complete(
+    server: &Server,
+    upload: &str,
+    parts: &[(i32, &str)],
+) -> Result<CompleteMultipartUploadOutput, SdkError<CompleteMultipartUploadError>> {
+    let parts = parts.iter().map(|(number, etag)| {
+        let part = CompletedPart::builder().part_number(*number);
+        part.e_tag(*etag).build()
+    });
+    let parts = CompletedMultipartUpload::builder().set_parts(Some(parts.collect())).build();
+    let complete = server.client.complete_multipart_upload();
+    let complete = complete.bucket(MEDIA).key("big").upload_id(upload);
+    complete.multipart_upload(parts).send().await
+}
+
+#[tokio::test]
+async fn a_multipart_upload_becomes_one_object() {
+    let dir = TempDir::new().unwrap();
+    let server = Server::start(dir.path()).await;
+    let upload = create_upload(&server).await;
+    let first = vec![b'1'; PART_SIZE];
+    put_part(&server, &upload, 1, b"superseded").await;
+    let one = put_part(&server, &upload, 1, &first).await;
+    let three = put_part(&server, &upload, 3, b"end").await;
+
+    let page = server.client.list_parts().bucket(MEDIA).key("big");
+    let page = page.upload_id(&upload).max_parts(1);
+    let page = page.send().await.unwrap();
+    assert_eq!(page.parts()[0].size(), Some(5 * 1024 * 1024));
+    assert_eq!(page.is_truncated(), Some(true));
+    assert_eq!(page.next_part_number_marker(), Some("1"));
+
+    let done = complete(&server, &upload, &[(1, &one), (3, &three)]).await;
+    let done = done.unwrap();
+    assert!(done.e_tag().unwrap().ends_with("-2\""));
+    let whole = [first.as_slice(), b"end"].concat();
+    assert!(server.get("big").await == whole);
+    let head = server.client.head_object().bucket(MEDIA).key("big");
+    let head = head.send().await.unwrap();
+    assert_eq!(head.content_type(), Some("video/mp4"));
+    assert_eq!(head.e_tag(), done.e_tag());
+    assert_eq!(object_files(dir.path()), 1);
+    let name = &server.events(1).await[0]["Records"][0]["eventName"];
+    assert_eq!(name, "ObjectCreated:CompleteMultipartUpload");
+}
+
+#[tokio::test]
+async fn parts_may_be_copied_from_ranges_of_an_object() {
+    let dir = TempDir::new().unwrap();
+    let server = Server::start(dir.path()).await;
+    server.put("source +", b"0123456789").await;
+    let upload = create_upload(&server).await;
+    let copy = |range: &str| {
+        let copy = server.client.upload_part_copy().bucket(MEDIA).key("big");
+        let copy = copy.upload_id(&upload).part_number(1);
+        copy.copy_source("media/source%20%2B").copy_source_range(range)
+    };
+    let beyond = copy("bytes=10-11").send().await;
+    assert_eq!(status_and_code(beyond), (416, "InvalidRange".to_owned()));
+    let copied = copy("bytes=3-5").send().await.unwrap();
+    let etag = copied.copy_part_result().unwrap().e_tag().unwrap();
+    complete(&server, &upload, &[(1, etag)]).await.unwrap();
+    assert_eq!(server.get("big").await, b"345");
+}
+
+#[tokio::test]
+async fn a_completion_that_breaks_a_rule_does_not_change_the_upload() {
+    let dir = TempDir::new().unwrap();
+    let server = Server::start(dir.path()).await;
+    let upload = create_upload(&server).await;
+    let one = put_part(&server, &upload, 1, b"small").await;
+    let two = put_part(&server, &upload, 2, b"end").await;
+    let (one, two) = (one.as_str(), two.as_str());
+    let cases = [
+        (vec![(2, two), (1, one)], "InvalidPartOrder"),
+        (vec![(1, two)], "InvalidPart"),
+        (vec![(3, one)], "InvalidPart"),
+        (vec![(1, one), (2, two)], "EntityTooSmall"),
+        (vec![], "MalformedXML"),
+    ];
+    for (parts, code) in cases {
+        let rejected = status_and_code(complete(&server, &upload, &parts).await);
+        assert_eq!(rejected, (400, code.to_owned()));
+    }
+    assert_eq!(server.queued(), 0);
+    complete(&server, &upload, &[(1, one)]).await.unwrap();
+    assert_eq!(server.get("big").await, b"small");
+    let again = complete(&server, &upload, &[(1, one)]).await;
+    assert_eq!(status_and_code(again), (404, "NoSuchUpload".to_owned()));
+}
+
+#[tokio::test]
+async fn an_aborted_upload_leaves_nothing() {
+    let dir = TempDir::new().unwrap();
+    let server = Server::start(dir.path()).await;
+    let upload = create_upload(&server).await;
+    put_part(&server, &upload, 1, b"part").await;
+    let abort = || {
+        let abort = server.client.abort_multipart_upload().bucket(MEDIA);
+        abort.key("big").upload_id(&upload).send()
+    };
+    abort().await.unwrap();
+    assert_eq!(status_and_code(abort().await), (404, "NoSuchUpload".to_owned()));
+    assert_eq!(object_files(dir.path()), 0);
+}
