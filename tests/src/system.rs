@@ -126,7 +126,7 @@ impl TestSystem {
 
     /// Invokes the events function as AWS would, past the queue.
     pub async fn invoke(&self, event: Value) -> Result<(), video_events::Error> {
-        video_events::handle(self.system.events_function(), event).await
+        video_events::handle(self.system.events_function(), event).await.map(|_| ())
     }
 
     /// The real S3 SDK against the local S3.

@@ -29,12 +29,12 @@ async fn transcoder(system: &TestSystem, kind: TranscoderKind) -> Transcoder {
 }
 
 /// The job of one upload of the video.
-fn job(system: &TestSystem, sequencer: &str, plain_prefix: bool) -> Job {
+fn job(system: &TestSystem, sequencer: &str, plain_name: bool) -> Job {
     Job {
         bucket: system.at.media_bucket.to_owned(),
         key: ObjectKey::from_decoded(KEY).unwrap(),
         sequencer: sequencer.parse().unwrap(),
-        plain_prefix,
+        plain_name,
     }
 }
 

@@ -12,8 +12,8 @@ use axum_extra::TypedHeader;
 use axum_extra::headers::{ETag, HeaderMapExt, IfNoneMatch};
 use video_core::aws::Bucket;
 
-use crate::state::AppState;
 use crate::extract::ClientPath;
+use crate::state::AppState;
 
 const PERMISSIONS_POLICY: HeaderName = HeaderName::from_static("permissions-policy");
 const OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-policy");

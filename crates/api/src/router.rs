@@ -4,7 +4,7 @@ use axum::Router;
 use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, LINK, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderValue, Method};
 use axum::middleware::map_request;
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use tower::Layer;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 use tower_http::normalize_path::NormalizePathLayer;
@@ -23,7 +23,9 @@ pub fn router(state: AppState) -> Router {
         .route("/hello", get(handlers::hello))
         .route("/presignedurl/{project}/{step}", get(handlers::presigned_url))
         .route("/presignedurl//{step}", get(handlers::presigned_url_without_project))
-        .route("/videos", get(handlers::videos))
+        .route("/videos", get(handlers::videos).delete(handlers::delete_videos))
+        .route("/videos/counts", get(handlers::counts))
+        .route("/videos/{project}/{step}", delete(handlers::delete_video))
         .route("/videos/{project}/{step}/retry", post(handlers::retry))
         .route("/openapi.yaml", get(handlers::document))
         .merge(pages::routes())
@@ -46,7 +48,7 @@ fn header(name: axum::http::HeaderName, value: &'static str) -> SetResponseHeade
 fn cors(allowed_origin: Option<HeaderValue>) -> CorsLayer {
     CorsLayer::new()
         .allow_origin(allowed_origin.map_or_else(AllowOrigin::any, AllowOrigin::exact))
-        .allow_methods([Method::GET, Method::HEAD, Method::POST])
+        .allow_methods([Method::GET, Method::HEAD, Method::POST, Method::DELETE])
         .allow_headers([AUTHORIZATION, CONTENT_TYPE])
         .expose_headers([LINK])
         .max_age(std::time::Duration::from_mins(10))

@@ -3,12 +3,13 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
-use aws_types::SdkConfig;
 use axum::http::HeaderValue;
 use video_core::aws::{AwsConfig, Bucket, Signer};
 use video_core::config::{ApiConfig, UploadConfig};
 use video_core::env::ConfigError;
+use video_core::event_bus::{Detail, EventBus, EventType};
 use video_core::records::Table;
+use video_core::storage::Storage;
 
 use crate::auth::Authenticator;
 
@@ -17,7 +18,8 @@ use crate::auth::Authenticator;
 pub struct App {
     pub(crate) signer: Signer,
     pub(crate) table: Table,
-    pub(crate) s3: aws_sdk_s3::Client,
+    pub(crate) storage: Storage,
+    pub(crate) event_bus: EventBus,
     pub(crate) media: Bucket,
     pub(crate) output: Bucket,
     pub(crate) upload: UploadConfig,
@@ -37,6 +39,16 @@ impl Deref for AppState {
     }
 }
 
+impl App {
+    /// Wakes the events function. The record says already what is to be done, so a failure costs time and nothing else.
+    pub(crate) async fn wake(&self, event_type: EventType, detail: &Detail) {
+        if let Err(error) = self.event_bus.put(event_type, detail).await {
+            let event = event_type.as_str();
+            tracing::warn!(error.message = %error, event, video.key = detail.video, "event lost; the sweep will do the work");
+        }
+    }
+}
+
 impl AppState {
     /// Creates the application for this configuration; nothing is sent yet.
     ///
@@ -49,7 +61,8 @@ impl AppState {
         Ok(Self(Arc::new(App {
             signer: Signer::new(aws),
             table: Table::new(&sdk, &config.table),
-            s3: s3_client(&sdk, aws),
+            storage: Storage::new(&sdk, aws),
+            event_bus: EventBus::new(&sdk),
             media: Bucket::new(&config.media_bucket, aws),
             output: Bucket::new(&config.output_bucket, aws),
             upload: config.upload,
@@ -62,11 +75,4 @@ impl AppState {
     pub async fn connect(&self) {
         self.table.connect().await;
     }
-}
-
-/// Creates the S3 client: path-style behind an endpoint of one's own, where a bucket has no host name.
-fn s3_client(sdk: &SdkConfig, aws: &AwsConfig) -> aws_sdk_s3::Client {
-    let path_style = aws.endpoints.of("S3").is_some();
-    let config = aws_sdk_s3::config::Builder::from(sdk).force_path_style(path_style).build();
-    aws_sdk_s3::Client::from_conf(config)
 }

@@ -9,6 +9,8 @@ use crate::transcoder::TranscoderConfig;
 /// See <https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html>.
 const MAX_POST_BYTES: u64 = 5 * 1024 * 1024 * 1024;
 const DAY: u64 = 24 * 60 * 60;
+/// A hundred years.
+const MAX_DAYS: u64 = 36_500;
 
 /// The canned ACLs of S3: <https://docs.aws.amazon.com/AmazonS3/latest/userguide/acl-overview.html#canned-acl>.
 const CANNED_ACLS: [&str; 7] = [
@@ -82,6 +84,12 @@ pub struct EventsConfig {
     pub table: String,
     /// The bucket whose uploads are transcoded.
     pub media_bucket: String,
+    /// The bucket that holds the results.
+    pub output_bucket: String,
+    /// After how many days a ready or failed video is erased; `None` keeps it for ever.
+    pub retention: Option<Duration>,
+    /// After how many days a form that nobody used is erased; `None` keeps it for ever.
+    pub unused_form_retention: Option<Duration>,
     /// Which transcoder does the work, with its settings.
     pub transcoder: TranscoderConfig,
     /// How long one invocation owns an upload: longer than the function's timeout, so that a second one never works
@@ -138,10 +146,19 @@ impl EventsConfig {
         Ok(Self {
             table: required(lookup, "RESPONSES_TABLE_NAME")?,
             media_bucket: required(lookup, "MEDIA_BUCKET_NAME")?,
+            output_bucket: required(lookup, "OUTPUT_BUCKET_NAME")?,
+            retention: days(lookup, "RETENTION_DAYS", 0)?,
+            unused_form_retention: days(lookup, "UNUSED_FORM_DAYS", 30)?,
             transcoder: TranscoderConfig::from_env(lookup)?,
             lease: Duration::from_secs(number(lookup, "UPLOAD_LEASE_SECONDS", 45, (1, 900))?),
         })
     }
+}
+
+/// Reads a number of days; 0 means for ever.
+fn days(lookup: Lookup, name: &'static str, default: u64) -> Result<Option<Duration>, ConfigError> {
+    let days = number(lookup, name, default, (0, MAX_DAYS))?;
+    Ok((days > 0).then(|| Duration::from_secs(days * DAY)))
 }
 
 fn acl(lookup: Lookup) -> Result<Option<String>, ConfigError> {

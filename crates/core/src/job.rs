@@ -18,10 +18,10 @@ pub struct Job {
     pub key: ObjectKey,
     /// Which upload of that key.
     pub sequencer: Sequencer,
-    /// Whether the result may take the plain `output/` prefix. Only the first job of a record's first upload may:
-    /// Elastic Transcoder fails a job whose output exists, and MediaConvert would let a slow older job overwrite a
-    /// newer result.
-    pub plain_prefix: bool,
+    /// Whether the result may take the plain name. Only the first job of a person's first upload may: Elastic
+    /// Transcoder fails a job whose output exists, and MediaConvert would let a slow older job overwrite a newer
+    /// result.
+    pub plain_name: bool,
 }
 
 impl Job {
@@ -42,10 +42,30 @@ impl Job {
         metadata.write()
     }
 
-    /// Returns what the result's key starts with.
-    pub(crate) fn output_prefix(&self) -> String {
-        if self.plain_prefix { "output/".to_owned() } else { format!("output/{}/", self.sequencer) }
+    /// Returns the result's key without [`OUTPUT_PREFIX`] and without its extension: `web/{stem}` for the plain name,
+    /// else `web/{stem}/{sequencer}`.
+    pub(crate) fn output_name(&self) -> String {
+        let directory = output_directory(&self.key);
+        if self.plain_name { directory } else { format!("{directory}/{}", self.sequencer.file_name()) }
     }
+}
+
+/// What the key of every result starts with.
+pub const OUTPUT_PREFIX: &str = "output/";
+/// The longest stem in an output key: Elastic Transcoder takes 255 characters, with the sequencer and the extension.
+const MAX_STEM_LENGTH: usize = 200;
+
+/// Returns what the names of all results of a key's record start with, without [`OUTPUT_PREFIX`]: `web/{stem}`, or
+/// `web/` and a fingerprint where the stem is too long.
+fn output_directory(key: &ObjectKey) -> String {
+    let stem = key.stem();
+    if stem.len() <= MAX_STEM_LENGTH { format!("web/{stem}") } else { format!("web/{}", fingerprint(&[stem])) }
+}
+
+/// Returns the prefix under which all results of a key's record lie; behind it comes `.` or `/`, and no further `/`.
+#[must_use]
+pub fn results_prefix(key: &ObjectKey) -> String {
+    format!("{OUTPUT_PREFIX}{}", output_directory(key))
 }
 
 /// A job's user metadata, read leniently: a job that someone else created has none of it.
@@ -143,7 +163,7 @@ mod tests {
             bucket: "media".to_owned(),
             key: ObjectKey::from_decoded(key).unwrap(),
             sequencer: "0055AED6DCD90281E5".parse().unwrap(),
-            plain_prefix: true,
+            plain_name: true,
         }
     }
 
@@ -181,7 +201,7 @@ mod tests {
             Job { key: ObjectKey::from_decoded("a/0/y.mp4").unwrap(), ..first.clone() },
             Job { sequencer: "0055AED6DCD90281E6".parse().unwrap(), ..first.clone() },
         ];
-        assert_eq!(first.token(), Job { plain_prefix: false, ..first.clone() }.token());
+        assert_eq!(first.token(), Job { plain_name: false, ..first.clone() }.token());
         for other in others {
             assert_ne!(first.token(), other.token());
         }
@@ -198,5 +218,20 @@ mod tests {
             let failed = JobResult::failed(TranscoderKind::MediaConvert, code, detail);
             assert_eq!(failed, JobResult::Failed { reason: reason.to_owned() });
         }
+    }
+
+    #[test]
+    fn results_lie_beside_each_other_but_never_on_each_other() {
+        let own = format!("0055AED6DCD90281E5{}", "0".repeat(22));
+        let plain = |key| job(key).output_name();
+        let named = |key| Job { plain_name: false, ..job(key) }.output_name();
+        assert_eq!(plain("Alba/0/c5e866594d810c0c3e1f.webm"), "web/Alba/0/c5e866594d810c0c3e1f");
+        assert_eq!(named("Alba/0/c5e866594d810c0c3e1f.webm"), format!("web/Alba/0/c5e866594d810c0c3e1f/{own}"));
+        assert_eq!(named("Alba/0/clip.mov"), format!("web/Alba/0/clip.mov/{own}"));
+        let first = job("Alba/0/clip.mov");
+        let retry = Job { sequencer: first.sequencer.next_retry().unwrap(), plain_name: false, ..first };
+        assert_eq!(retry.output_name(), format!("web/Alba/0/clip.mov/{own}-0001"));
+        let long = named(&format!("{}.mp4", "k".repeat(900)));
+        assert!(long.len() < 255 && long.starts_with("web/") && long.ends_with(&own), "{long}");
     }
 }

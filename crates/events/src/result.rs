@@ -7,7 +7,7 @@ use video_core::job::JobEvent;
 use video_core::transcoder::Transcoder;
 
 use crate::decode::JobStateChange;
-use crate::{Error, State};
+use crate::{Error, State, announce, erase};
 
 /// Records a job's result. Jobs that are not ours, and results that come too late to matter, change nothing.
 pub async fn job_changed(state: &State, change: JobStateChange) -> Result<(), Error> {
@@ -22,12 +22,19 @@ pub async fn job_changed(state: &State, change: JobStateChange) -> Result<(), Er
     };
     let Some(id) = state.table.find(&key).await? else {
         tracing::warn!(job.id = job_id, video.key = %key, "the job's record was deleted");
-        return Ok(());
+        return erase::late_result(state, &key, &result, None).await;
     };
     let event = JobEvent { sequencer, transcoder, job_id, result };
     let applied = state.table.job_changed(&id, &event, SystemTime::now()).await?;
-    tracing::info!(job.id = event.job_id, video.key = %key, job.result = ?event.result, applied, "a job changed its state");
-    Ok(())
+    let (changed, record) = (applied.changed, applied.record);
+    tracing::info!(job.id = event.job_id, video.key = %key, job.result = ?event.result, changed, "a job changed its state");
+    if !changed {
+        erase::late_result(state, &key, &event.result, record.as_ref()).await?;
+    }
+    match record {
+        Some(record) => announce::announce_record(state, &record).await,
+        None => Ok(()),
+    }
 }
 
 /// Returns the upload's key: from the metadata, or, where it was too long for that, from the job itself.

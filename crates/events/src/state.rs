@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use video_core::aws::AwsConfig;
 use video_core::config::EventsConfig;
+use video_core::event_bus::EventBus;
 use video_core::records::Table;
+use video_core::storage::Storage;
 use video_core::transcoder::Transcoder;
 
 /// What the handlers share. Cheap to clone.
@@ -12,8 +14,9 @@ use video_core::transcoder::Transcoder;
 pub struct State {
     pub(crate) table: Table,
     pub(crate) transcoder: Transcoder,
-    pub(crate) media_bucket: String,
-    pub(crate) lease: Duration,
+    pub(crate) storage: Storage,
+    pub(crate) event_bus: EventBus,
+    pub(crate) config: EventsConfig,
 }
 
 impl State {
@@ -24,13 +27,19 @@ impl State {
         Self {
             table: Table::new(&sdk, &config.table),
             transcoder: Transcoder::new(&config.transcoder, &sdk),
-            media_bucket: config.media_bucket,
-            lease: config.lease,
+            storage: Storage::new(&sdk, aws),
+            event_bus: EventBus::new(&sdk),
+            config,
         }
     }
 
     /// Opens the connection to DynamoDB while the start has a whole core; see [`Table::connect`].
     pub async fn connect(&self) {
         self.table.connect().await;
+    }
+
+    /// How long one invocation owns an upload.
+    pub(crate) fn lease(&self) -> Duration {
+        self.config.lease
     }
 }

@@ -7,42 +7,46 @@ use video_core::records::{Claim, RecordId, Upload};
 use video_core::transcoder::SubmitError;
 
 use crate::decode::Uploaded;
-use crate::{Error, State};
+use crate::{Error, State, announce, erase};
 
 /// Finds the record of an upload and takes it through the pipeline.
 pub async fn uploaded(state: &State, event: Uploaded) -> Result<(), Error> {
     let Uploaded { bucket, upload } = event;
-    if bucket != state.media_bucket {
+    if bucket != state.config.media_bucket {
         tracing::warn!(s3.bucket = bucket, "an event of another bucket is ignored");
         return Ok(());
     }
-    let id = state.table.find_or_adopt(&upload.key, SystemTime::now()).await?;
-    process(state, &id, &upload).await
+    match state.table.find_or_adopt(&upload.key, SystemTime::now()).await? {
+        Some(id) => process(state, &id, &upload).await,
+        None => erase::late_upload(state, &upload.key).await,
+    }
 }
 
 /// Takes one upload through the pipeline as far as this invocation may.
 pub async fn process(state: &State, id: &RecordId, upload: &Upload) -> Result<(), Error> {
-    let claim = state.table.claim(id, upload, SystemTime::now(), state.lease).await?;
+    let claim = state.table.claim(id, upload, SystemTime::now(), state.lease()).await?;
     tracing::info!(video.key = %upload.key, video.sequencer = %upload.sequencer, ?claim, "upload claimed");
 
-    let job = |plain_prefix| Job {
-        bucket: state.media_bucket.clone(),
+    let job = |plain_name| Job {
+        bucket: state.config.media_bucket.clone(),
         key: upload.key.clone(),
         sequencer: upload.sequencer.clone(),
-        plain_prefix,
+        plain_name,
     };
     match claim {
-        Claim::Acquired { first } => transcode(state, id, &job(first)).await,
-        Claim::TakenOver => take_over(state, id, &job(false), upload.uploaded_at).await,
+        // A placeholder's upload and a person's may have the same key, and must not have the same result.
+        Claim::Acquired { first } => transcode(state, id, &job(first && !RecordId::is_placeholder(&id.mail))).await,
+        Claim::TakenOver { since } => take_over(state, id, &job(false), since.unwrap_or(upload.uploaded_at)).await,
         Claim::AlreadyHandled => Ok(()),
         Claim::LeaseHeld => Err(Error::LeaseHeld(upload.key.to_string())),
+        Claim::Deleting => erase::late_upload(state, &upload.key).await,
         Claim::RecordDeleted => Err(Error::RecordDeleted(upload.key.to_string())),
     }
 }
 
 /// Searches for the job first: the invocation that had the upload may have died after it created one.
-async fn take_over(state: &State, id: &RecordId, job: &Job, uploaded_at: SystemTime) -> Result<(), Error> {
-    match state.transcoder.find(job, uploaded_at).await {
+async fn take_over(state: &State, id: &RecordId, job: &Job, since: SystemTime) -> Result<(), Error> {
+    match state.transcoder.find(job, since).await {
         Ok(Some(job_id)) => record_job(state, id, job, &job_id).await,
         Ok(None) => transcode(state, id, job).await,
         Err(error) => release_lease(state, id, job, error).await,
@@ -55,7 +59,7 @@ async fn transcode(state: &State, id: &RecordId, job: &Job) -> Result<(), Error>
         Err(SubmitError::Rejected(reason)) => {
             tracing::error!(video.key = %job.key, reason, "the transcoder rejected an upload");
             state.table.job_rejected(id, &job.sequencer, state.transcoder.kind(), &reason, SystemTime::now()).await?;
-            Ok(())
+            announce::announce(state, id).await
         }
         Err(SubmitError::Unavailable(error)) => release_lease(state, id, job, error).await,
         // The lease is kept: by its end whatever is on its way has arrived, and the next try finds the job.

@@ -80,7 +80,7 @@ async fn storm(kind: TranscoderKind, events: usize, count: usize) {
         loop {
             let Some(upload) = queue.lock().await.pop_front() else { return };
             match video_events::handle(&function, upload.event(&system)).await {
-                Ok(()) => {}
+                Ok(_) => {}
                 Err(video_events::Error::LeaseHeld(_)) => {
                     busy.fetch_add(1, Ordering::Relaxed);
                     tokio::time::sleep(Duration::from_millis(5)).await;

@@ -135,7 +135,7 @@ impl Upload {
             bucket: system.at.media_bucket.to_owned(),
             key: self.video.key.clone(),
             sequencer: self.order(),
-            plain_prefix: true,
+            plain_name: true,
         };
         job.token()
     }
@@ -265,7 +265,7 @@ async fn delivered(function: &video_events::State, event: &Value) -> usize {
     let deliveries = async {
         for tries in 1.. {
             match video_events::handle(function, event.clone()).await {
-                Ok(()) => return tries,
+                Ok(_) => return tries,
                 Err(_) => tokio::time::sleep(Duration::from_millis(200)).await,
             }
         }

@@ -149,7 +149,9 @@ async fn one_order(
                 slow.go.notify_one();
                 submitting.take().unwrap().await.unwrap().unwrap();
             }
-            Step::Newer => video_events::handle(direct, second.event(system)).await.unwrap(),
+            Step::Newer => {
+                video_events::handle(direct, second.event(system)).await.unwrap();
+            }
         }
         expected.after(*step);
         let now = Expected::read(&video.record_in(table).await, &second);
@@ -206,6 +208,7 @@ impl Expected {
             Status::Transcoding => 1,
             Status::Failed => 2,
             Status::Ready => 3,
+            Status::Deleting => 4,
         };
         (self.newer, rank)
     }

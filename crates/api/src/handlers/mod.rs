@@ -1,11 +1,15 @@
 //! What each route does: one file a route or resource.
 
+mod counts;
+mod delete;
 mod openapi;
 mod presigned_url;
 mod retry;
 mod root;
 mod videos;
 
+pub use counts::counts;
+pub use delete::{delete_video, delete_videos};
 pub use openapi::document;
 pub use presigned_url::{presigned_url, presigned_url_without_project};
 pub use retry::retry;

@@ -31,7 +31,9 @@ pub async fn presigned_url(
     let key = ObjectKey::of_upload(&project, step, &mail, media_type);
     let id = RecordId { project_step: project_step(&project, step), mail: mail.as_str().to_owned() };
     let now = SystemTime::now();
-    state.table.record_form(&id, &key, now).await?;
+    if !state.table.record_form(&id, &key, now).await? {
+        return Err(Error::Conflict("the video is being deleted"));
+    }
     tracing::info!(video.key = %key, "upload form issued");
     Ok(Json(state.form(&key, media_type.content_type(), now)))
 }

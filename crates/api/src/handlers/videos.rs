@@ -25,6 +25,7 @@ pub async fn videos(
     RawQuery(query): RawQuery,
 ) -> Result<Response, Error> {
     let query = Query::new(query.as_deref());
+    query.allow_only(&["mail", "project", "step", "status", "limit", "cursor"])?;
     let filter = query.filter()?;
     let page = state.table.list(&filter, query.limit()?, query.cursor(&filter)?).await?;
 

@@ -107,11 +107,12 @@ pub struct Endpoints {
 }
 
 /// The services that the functions call, as their endpoint variables spell them.
-const SERVICES: [(&str, &str); 5] = [
+const SERVICES: [(&str, &str); 6] = [
     ("DYNAMODB", "AWS_ENDPOINT_URL_DYNAMODB"),
     ("S3", "AWS_ENDPOINT_URL_S3"),
     ("ELASTIC_TRANSCODER", "AWS_ENDPOINT_URL_ELASTIC_TRANSCODER"),
     ("MEDIACONVERT", "AWS_ENDPOINT_URL_MEDIACONVERT"),
+    ("EVENTBRIDGE", "AWS_ENDPOINT_URL_EVENTBRIDGE"),
     ("SECRETS_MANAGER", "AWS_ENDPOINT_URL_SECRETS_MANAGER"),
 ];
 

@@ -88,22 +88,43 @@ impl ObjectKey {
         self.folders().map_or_else(|| "unfiled-0".to_owned(), |(project, step, _)| format!("{project}-{step}"))
     }
 
-    /// What follows the two folders that [`Self::project_step`] is made of; the whole key where there are none.
+    /// Returns the project of its record: the path's first folder, else `unfiled`.
+    #[must_use]
+    pub fn project(&self) -> &str {
+        self.folders().map_or("unfiled", |(project, _, _)| project)
+    }
+
+    /// Returns the step of its record: the path's second folder, else `0`.
+    #[must_use]
+    pub fn step(&self) -> &str {
+        self.folders().map_or("0", |(_, step, _)| step)
+    }
+
+    /// Returns what follows the two folders that [`Self::project_step`] is made of; the whole key where there are none.
     #[must_use]
     pub fn file_name(&self) -> &str {
         self.folders().map_or(&self.0, |(_, _, name)| name)
     }
 
-    /// `{project}/{step}/{hash}.` of a key that we may have signed: what a form's keys share whatever its media type.
+    /// Returns `{project}/{step}/{hash}.` of a key that we may have signed: what a form's keys share whatever its media
+    /// type.
     #[must_use]
     pub fn upload_prefix(&self) -> Option<&str> {
         let (project, step, name) = self.folders()?;
-        let (hash, _) = name.split_once('.')?;
+        let (hash, extension) = name.split_once('.')?;
         let is_hash = hash.len() == 20 && hash.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
         let is_step = step.parse::<i64>().is_ok_and(|number| number.to_string() == step);
-        let signed = is_hash && is_step && project.parse::<Project>().is_ok();
+        let signed = is_hash && is_step && !extension.contains('/') && project.parse::<Project>().is_ok();
         let length = project.len() + step.len() + hash.len() + "//.".len();
         if signed { self.0.get(..length) } else { None }
+    }
+
+    /// Returns what names everything of this key's record in both buckets: the upload prefix without its dot for a key
+    /// that we may have signed, whatever its extension; else the whole key, since another key that differs in its
+    /// extension has a record of its own.
+    #[must_use]
+    pub fn stem(&self) -> &str {
+        self.upload_prefix().map_or(&self.0, |prefix| prefix.trim_end_matches('.'))
     }
 
     fn folders(&self) -> Option<(&str, &str, &str)> {
@@ -220,8 +241,17 @@ mod tests {
             "Alba/0/c5e866594d810c0c3e1.webm",
             "Alba/0/c5e866594d810c0c3e1f",
             "Alba/0/more/c5e866594d810c0c3e1f.webm",
+            "Alba/0/c5e866594d810c0c3e1f.webm/x.webm",
         ] {
             assert_eq!(ObjectKey::from_event(key).unwrap().upload_prefix(), None, "{key}");
         }
+    }
+
+    #[test]
+    fn a_stem_is_shared_by_the_media_types_of_one_form_and_by_nothing_else() {
+        let stem = |key: &str| ObjectKey::from_decoded(key).unwrap().stem().to_owned();
+        assert_eq!(stem("Alba/0/c5e866594d810c0c3e1f.webm"), "Alba/0/c5e866594d810c0c3e1f");
+        assert_eq!(stem("Alba/0/c5e866594d810c0c3e1f.mp4"), "Alba/0/c5e866594d810c0c3e1f");
+        assert_eq!(stem("Alba/0/clip.mp4"), "Alba/0/clip.mp4");
     }
 }

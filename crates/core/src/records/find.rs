@@ -2,29 +2,37 @@
 
 use std::time::SystemTime;
 
+use super::query::KeyQuery;
 use super::record::{MAX_SORT_KEY_LENGTH, PLACEHOLDER_PREFIX};
 use super::{Item, RecordId, SERVICE, Table, VIDEO_INDEX, from_items, s, transitions};
 use crate::Error;
 use crate::ids::{ObjectKey, fingerprint};
 
+/// One key has the records of a person and of an unsolicited upload before; more cannot be.
+const MAX_RECORDS_OF_A_KEY: usize = 10;
+
 impl Table {
-    /// Returns the record of an uploaded key; an unsolicited upload gets its record now.
+    /// Returns the record of an uploaded key; an unsolicited upload gets its record now. `None` when the key's record
+    /// was erased lately: then nothing may bring it back.
     ///
     /// # Errors
     /// [`Error::Unavailable`].
-    pub async fn find_or_adopt(&self, key: &ObjectKey, now: SystemTime) -> Result<RecordId, Error> {
+    pub async fn find_or_adopt(&self, key: &ObjectKey, now: SystemTime) -> Result<Option<RecordId>, Error> {
         if let Some(id) = self.find_solicited(key).await? {
-            return Ok(id);
+            return Ok(Some(id));
+        }
+        if self.has_tombstone(key).await? {
+            return Ok(None);
         }
         let mut last_resort = hashed_id(key);
         if let Some(id) = placeholder_id(key) {
             if self.adopt(&id, key, now).await? {
-                return Ok(id);
+                return Ok(Some(id));
             }
             last_resort.project_step = id.project_step;
         }
         self.adopt(&last_resort, key, now).await?;
-        Ok(last_resort)
+        Ok(Some(last_resort))
     }
 
     /// Returns the record of an uploaded key, if there is one.
@@ -57,15 +65,8 @@ impl Table {
     }
 
     async fn find_by_index(&self, key: &ObjectKey) -> Result<Option<RecordId>, Error> {
-        let query = self
-            .client
-            .query()
-            .table_name(&self.name)
-            .index_name(VIDEO_INDEX)
-            .key_condition_expression("video = :key")
-            .expression_attribute_values(":key", s(key.as_str()));
-        let page = query.send().await.map_err(|error| Error::unavailable(SERVICE, "Query", &error))?;
-        preferred(page.items)
+        let page = self.query(KeyQuery::new(VIDEO_INDEX, &[("video", key.as_str())]), MAX_RECORDS_OF_A_KEY).await?;
+        preferred(Some(page.items))
     }
 
     /// Reads the partition: the index lags behind the table, and no longer has the key once a form of another media
@@ -96,7 +97,7 @@ impl Table {
 
     /// Makes the record of an unsolicited upload; false when the place belongs to another key.
     async fn adopt(&self, id: &RecordId, key: &ObjectKey, now: SystemTime) -> Result<bool, Error> {
-        self.apply(id, transitions::adopted(key, now)).await
+        self.apply(id, transitions::adopted(id, key, now)).await
     }
 }
 

@@ -3,17 +3,37 @@
 
 use std::time::SystemTime;
 
-use super::{RecordId, Table, transitions};
+use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
+
+use super::{Record, RecordId, SERVICE, Table, condition_failed, from_item, stored_item, transitions};
 use crate::Error;
 use crate::job::JobEvent;
 
+/// What became of a job's event.
+#[derive(Debug)]
+pub struct Applied {
+    /// Whether the event changed the record. If not, a newer upload is known, the record is ready or being erased, or
+    /// another job is at work for this upload.
+    pub changed: bool,
+    /// The record as it is now; `None` when it was deleted.
+    pub record: Option<Record>,
+}
+
 impl Table {
-    /// Applies a job's event to its record. False when the event changes nothing: a newer upload is known, the record
-    /// is ready, or another job is at work for this upload.
+    /// Applies a job's event to its record.
     ///
     /// # Errors
     /// [`Error::Unavailable`].
-    pub async fn job_changed(&self, id: &RecordId, event: &JobEvent, now: SystemTime) -> Result<bool, Error> {
-        self.apply(id, transitions::job_changed(event, now)).await
+    pub async fn job_changed(&self, id: &RecordId, event: &JobEvent, now: SystemTime) -> Result<Applied, Error> {
+        let update = self
+            .update(id, transitions::job_changed(id, event, now))
+            .return_values(ReturnValue::AllNew)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        let (changed, item) = match update.send().await {
+            Ok(answer) => (true, answer.attributes),
+            Err(error) if condition_failed(&error) => (false, stored_item(error.into_service_error())),
+            Err(error) => return Err(Error::unavailable(SERVICE, "UpdateItem", &error)),
+        };
+        Ok(Applied { changed, record: item.map(from_item).transpose()? })
     }
 }

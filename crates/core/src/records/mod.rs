@@ -2,14 +2,19 @@
 //!
 //! [`transitions`] declares every write.
 
+mod backfill;
 mod batch_get;
+mod counts;
+mod erase;
 mod find;
 mod form;
-mod in_progress;
 mod job;
-mod listing;
+mod list;
+mod outbox;
+mod query;
 mod record;
 mod schema;
+mod stuck;
 #[cfg(test)]
 mod tests;
 mod transitions;
@@ -19,6 +24,7 @@ mod upload;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
@@ -28,17 +34,24 @@ use aws_types::SdkConfig;
 
 use crate::Error;
 
-pub use in_progress::SHARDS;
-pub use listing::{Cursor, Filter, Page};
+pub use backfill::SEGMENTS;
+pub use counts::Counts;
+pub use job::Applied;
+pub use list::{Cursor, Entry, Filter, Page};
+pub use outbox::{Owed, SHARDS};
 pub use record::{Record, RecordId, Status};
+pub use stuck::NotRetryable;
 pub use upload::{Claim, Upload};
 
 use update::Update;
 
 const SERVICE: &str = "DynamoDB";
 const VIDEO_INDEX: &str = "video-index";
-const MAIL_INDEX: &str = "mail-index";
-const OPEN_INDEX: &str = "open-index";
+const STATUS_INDEX: &str = "status-index";
+const PROJECT_INDEX: &str = "project-index";
+const STEP_INDEX: &str = "step-index";
+const MAIL_INDEX: &str = "mail-list-index";
+const OUTBOX_INDEX: &str = "outbox-index";
 /// How long a start may wait for DynamoDB.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -104,6 +117,14 @@ fn n(number: u64) -> AttributeValue {
 /// Returns whether a write failed by its condition alone.
 fn condition_failed<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> bool {
     error.as_service_error().and_then(ProvideErrorMetadata::code) == Some("ConditionalCheckFailedException")
+}
+
+/// Returns the record that a condition failed on; there is none when the record does not exist.
+fn stored_item(error: UpdateItemError) -> Option<Item> {
+    match error {
+        UpdateItemError::ConditionalCheckFailedException(failed) => failed.item,
+        _ => None,
+    }
 }
 
 /// Returns whether the condition of a write was met.

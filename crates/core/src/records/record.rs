@@ -2,12 +2,14 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Item, s};
+use super::{Item, Upload, s};
 use crate::TranscoderKind;
-use crate::ids::ValidationError;
+use crate::ids::{ObjectKey, Sequencer, ValidationError, fingerprint};
+use crate::time::{epoch_millis, parse_rfc3339};
 
 /// The primary key of a record.
 #[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -34,6 +36,21 @@ impl RecordId {
 }
 
 impl RecordId {
+    /// Returns the record's place in the list for a time: unique, and without the mail, so that it serves as a cursor
+    /// too.
+    pub(super) fn listed_at(&self, at: SystemTime) -> String {
+        format!("{:013}~{}", epoch_millis(at), self.fingerprint())
+    }
+
+    /// Returns the record's shard of the outbox: the first hex digit of its fingerprint.
+    pub(super) fn shard(&self) -> String {
+        self.fingerprint().chars().take(1).collect()
+    }
+
+    fn fingerprint(&self) -> String {
+        fingerprint(&[&self.project_step, &self.mail])
+    }
+
     /// Returns the primary key as DynamoDB takes it.
     pub(super) fn to_key(&self) -> Item {
         Item::from([("ProjectStep".to_owned(), s(&self.project_step)), ("Mail".to_owned(), s(&self.mail))])
@@ -58,13 +75,19 @@ pub enum Status {
     Transcoding,
     /// The result can be played.
     Ready,
-    /// It will not be ready without another upload; `error` says why.
+    /// It will not be ready without another upload or a retry; `error` says why.
     Failed,
+    /// Everything of it is being erased.
+    Deleting,
 }
 
 impl Status {
-    /// All states, in the order of a video's life.
-    pub const ALL: [Self; 5] = [Self::Requested, Self::Uploaded, Self::Transcoding, Self::Ready, Self::Failed];
+    /// All states.
+    pub const ALL: [Self; 6] =
+        [Self::Requested, Self::Uploaded, Self::Transcoding, Self::Ready, Self::Failed, Self::Deleting];
+    /// The states of a list without a filter, in the order of a video's life: whoever reads them one after another does
+    /// not miss a record that moves on meanwhile. `ready` comes last, since a late success leads from `failed` to it.
+    pub const LISTED: [Self; 5] = [Self::Requested, Self::Uploaded, Self::Transcoding, Self::Failed, Self::Ready];
 
     /// Returns the state as stored and shown.
     #[must_use]
@@ -75,10 +98,11 @@ impl Status {
             Self::Transcoding => "transcoding",
             Self::Ready => "ready",
             Self::Failed => "failed",
+            Self::Deleting => "deleting",
         }
     }
 
-    /// Returns whether only another upload or a retry leaves this state.
+    /// Returns whether no invocation may work on an upload in this state.
     pub(super) fn is_final(self) -> bool {
         matches!(self, Self::Ready | Self::Failed)
     }
@@ -89,7 +113,10 @@ impl FromStr for Status {
 
     fn from_str(text: &str) -> Result<Self, ValidationError> {
         let found = Self::ALL.into_iter().find(|status| status.as_str() == text);
-        found.ok_or(ValidationError { field: "status", rule: "requested, uploaded, transcoding, ready or failed" })
+        found.ok_or(ValidationError {
+            field: "status",
+            rule: "requested, uploaded, transcoding, ready, failed or deleting",
+        })
     }
 }
 
@@ -117,6 +144,15 @@ pub struct Record {
     /// When the record last changed, RFC 3339.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub updated_at: Option<String>,
+    /// When the newest upload was last retried, RFC 3339.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retried_at: Option<String>,
+    /// The record's place in the list: milliseconds since 1970, `~` and the record's fingerprint.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub listed_at: Option<String>,
+    /// The project, which indexes ask for by itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub project: Option<String>,
     /// The upload's size in bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub size: Option<u64>,
@@ -138,6 +174,41 @@ pub struct Record {
     /// Until when an invocation owns the upload, in seconds since 1970.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lease_until: Option<u64>,
+    /// The shard of the outbox, while something is still owed to the record; see [`super::outbox`].
+    #[serde(skip_serializing)]
+    pub open: Option<String>,
+}
+
+impl Record {
+    /// Returns the upload that the record was last claimed for.
+    #[must_use]
+    pub fn upload(&self) -> Option<Upload> {
+        Some(Upload {
+            key: ObjectKey::from_decoded(self.uploaded_key.as_deref()?).ok()?,
+            sequencer: self.sequencer()?,
+            size: self.size.unwrap_or_default(),
+            uploaded_at: parse_rfc3339(self.uploaded_at.as_deref()?)?,
+        })
+    }
+
+    /// Returns the order of the newest upload or retry.
+    #[must_use]
+    pub fn sequencer(&self) -> Option<Sequencer> {
+        self.sequencer.as_deref()?.parse().ok()
+    }
+
+    /// Returns the key of the newest upload, else of the newest form.
+    #[must_use]
+    pub fn key(&self) -> Option<ObjectKey> {
+        ObjectKey::from_decoded(self.uploaded_key.as_deref().or(self.video.as_deref())?).ok()
+    }
+
+    /// Returns since when the newest upload or its last retry is worked on.
+    #[must_use]
+    pub fn in_progress_since(&self) -> Option<SystemTime> {
+        let uploaded_at = self.uploaded_at.as_deref().and_then(parse_rfc3339);
+        uploaded_at.max(self.retried_at.as_deref().and_then(parse_rfc3339))
+    }
 }
 
 impl fmt::Debug for Record {

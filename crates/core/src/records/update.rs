@@ -11,14 +11,27 @@ use super::{Item, Status, n, s};
 /// One transition of a record: what it sets and removes, under which conditions. All conditions must hold.
 #[derive(Debug, Default)]
 pub(super) struct Update {
-    set: Vec<String>,
-    remove: Vec<String>,
-    conditions: Vec<String>,
+    set: Vec<Assignment>,
+    remove: Vec<&'static str>,
+    conditions: Vec<When>,
+}
+
+#[derive(Debug)]
+struct Assignment {
+    name: &'static str,
+    value: AttributeValue,
+    if_absent: bool,
+}
+
+/// The aliases of an expression's names and values.
+#[derive(Default)]
+struct Aliases {
     names: HashMap<String, String>,
     values: Item,
 }
 
 /// A clause of a condition.
+#[derive(Debug)]
 pub(super) enum When {
     /// The attribute exists.
     Exists(&'static str),
@@ -28,6 +41,8 @@ pub(super) enum When {
     Compare(&'static str, &'static str, AttributeValue),
     /// The attribute is one of these values.
     In(&'static str, Vec<AttributeValue>),
+    /// All of these hold.
+    All(Vec<When>),
     /// At least one of these holds.
     Any(Vec<When>),
 }
@@ -82,45 +97,57 @@ impl From<Status> for Value {
 impl Update {
     /// Sets an attribute.
     pub(super) fn set(mut self, name: &'static str, value: impl Into<Value>) -> Self {
-        let clause = format!("{} = {}", self.name(name), self.value(value.into().0));
-        self.set.push(clause);
+        self.set.push(Assignment { name, value: value.into().0, if_absent: false });
         self
     }
 
     /// Sets an attribute that the record does not have yet; one that it has stays.
     pub(super) fn set_if_absent(mut self, name: &'static str, value: impl Into<Value>) -> Self {
-        let (name, value) = (self.name(name), self.value(value.into().0));
-        self.set.push(format!("{name} = if_not_exists({name}, {value})"));
+        self.set.push(Assignment { name, value: value.into().0, if_absent: true });
         self
     }
 
     /// Removes attributes.
     pub(super) fn remove(mut self, names: &[&'static str]) -> Self {
-        for name in names {
-            let name = self.name(name);
-            self.remove.push(name);
-        }
+        self.remove.extend(names);
         self
     }
 
     /// Adds a condition.
     pub(super) fn when(mut self, condition: When) -> Self {
-        let clause = self.clause(condition);
-        self.conditions.push(clause);
+        self.conditions.push(condition);
+        self
+    }
+
+    /// Adds all that another update sets, removes and asks for.
+    pub(super) fn and(mut self, other: Self) -> Self {
+        self.set.extend(other.set);
+        self.remove.extend(other.remove);
+        self.conditions.extend(other.conditions);
         self
     }
 
     /// Puts the expressions into a request.
     pub(super) fn into_request(self, request: UpdateItemFluentBuilder) -> UpdateItemFluentBuilder {
-        let sections = [("SET ", self.set), ("REMOVE ", self.remove)];
+        let mut aliases = Aliases::default();
+        let set: Vec<_> = self.set.into_iter().map(|assignment| aliases.assignment(assignment)).collect();
+        let remove: Vec<_> = self.remove.into_iter().map(|name| aliases.name(name)).collect();
+        let conditions: Vec<_> = self.conditions.into_iter().map(|condition| aliases.clause(condition)).collect();
+        let sections = [("SET ", set), ("REMOVE ", remove)];
         let sections = sections.into_iter().filter(|(_, clauses)| !clauses.is_empty());
         let sections: Vec<_> = sections.map(|(keyword, clauses)| format!("{keyword}{}", clauses.join(", "))).collect();
-        let condition = (!self.conditions.is_empty()).then(|| self.conditions.join(" AND "));
         request
             .update_expression(sections.join(" "))
-            .set_condition_expression(condition)
-            .set_expression_attribute_names(Some(self.names))
-            .set_expression_attribute_values((!self.values.is_empty()).then_some(self.values))
+            .set_condition_expression((!conditions.is_empty()).then(|| conditions.join(" AND ")))
+            .set_expression_attribute_names(Some(aliases.names))
+            .set_expression_attribute_values((!aliases.values.is_empty()).then_some(aliases.values))
+    }
+}
+
+impl Aliases {
+    fn assignment(&mut self, Assignment { name, value, if_absent }: Assignment) -> String {
+        let (name, value) = (self.name(name), self.value(value));
+        if if_absent { format!("{name} = if_not_exists({name}, {value})") } else { format!("{name} = {value}") }
     }
 
     fn clause(&mut self, condition: When) -> String {
@@ -132,11 +159,14 @@ impl Update {
                 let values: Vec<_> = values.into_iter().map(|value| self.value(value)).collect();
                 format!("{} IN ({})", self.name(name), values.join(", "))
             }
-            When::Any(clauses) => {
-                let clauses: Vec<_> = clauses.into_iter().map(|clause| self.clause(clause)).collect();
-                format!("({})", clauses.join(" OR "))
-            }
+            When::All(clauses) => self.joined(clauses, " AND "),
+            When::Any(clauses) => self.joined(clauses, " OR "),
         }
+    }
+
+    fn joined(&mut self, clauses: Vec<When>, operator: &str) -> String {
+        let clauses: Vec<_> = clauses.into_iter().map(|clause| self.clause(clause)).collect();
+        format!("({})", clauses.join(operator))
     }
 
     fn name(&mut self, name: &str) -> String {

@@ -5,10 +5,9 @@
 
 use std::time::{Duration, SystemTime};
 
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
 
-use super::{Item, Record, RecordId, SERVICE, Status, Table, condition_failed, from_item, transitions};
+use super::{Record, RecordId, SERVICE, Status, Table, condition_failed, from_item, stored_item, transitions};
 use crate::ids::{ObjectKey, Sequencer};
 use crate::time::epoch_seconds;
 use crate::{Error, TranscoderKind};
@@ -35,11 +34,16 @@ pub enum Claim {
         first: bool,
     },
     /// This invocation has it now, but one that died may have created the job: search for it first.
-    TakenOver,
+    TakenOver {
+        /// Since when the upload, or its last retry, is worked on: an earlier job is none of its own.
+        since: Option<SystemTime>,
+    },
     /// There is nothing to do: a newer upload is known, or this one has its job or its end.
     AlreadyHandled,
     /// Another invocation is at work: retry after its lease.
     LeaseHeld,
+    /// Everything of the record is being erased.
+    Deleting,
     /// The record was deleted after it was found.
     RecordDeleted,
 }
@@ -57,7 +61,7 @@ impl Table {
         lease: Duration,
     ) -> Result<Claim, Error> {
         let update = self
-            .update(id, transitions::claimed(upload, now, lease))
+            .update(id, transitions::claimed(id, upload, now, lease))
             .return_values(ReturnValue::UpdatedOld)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         match update.send().await {
@@ -66,7 +70,7 @@ impl Table {
                 Ok(Claim::Acquired { first })
             }
             Err(error) if condition_failed(&error) => match stored_item(error.into_service_error()) {
-                Some(item) => self.claim_again(id, &from_item(item)?, &upload.sequencer, now, lease).await,
+                Some(item) => self.claim_again(id, &from_item(item)?, upload, now, lease).await,
                 None => Ok(Claim::RecordDeleted),
             },
             Err(error) => Err(Error::unavailable(SERVICE, "UpdateItem", &error)),
@@ -78,19 +82,24 @@ impl Table {
         &self,
         id: &RecordId,
         stored: &Record,
-        sequencer: &Sequencer,
+        upload: &Upload,
         now: SystemTime,
         lease: Duration,
     ) -> Result<Claim, Error> {
-        let newer_is_known = stored.sequencer.as_deref() != Some(sequencer.as_str());
-        if newer_is_known || stored.job_id.is_some() || stored.status.is_some_and(Status::is_final) {
+        let sequencer = &upload.sequencer;
+        let is_known = stored.sequencer.as_deref() == Some(sequencer.as_str())
+            && stored.uploaded_key.as_deref() == Some(upload.key.as_str());
+        if stored.status == Some(Status::Deleting) {
+            return Ok(Claim::Deleting);
+        }
+        if !is_known || stored.job_id.is_some() || stored.status.is_some_and(Status::is_final) {
             return Ok(Claim::AlreadyHandled);
         }
         if stored.lease_until.is_some_and(|until| until >= epoch_seconds(now)) {
             return Ok(Claim::LeaseHeld);
         }
         let taken = self.take_over(id, sequencer, now, lease).await?;
-        Ok(if taken { Claim::TakenOver } else { Claim::LeaseHeld })
+        Ok(if taken { Claim::TakenOver { since: stored.in_progress_since() } } else { Claim::LeaseHeld })
     }
 
     /// Takes the upload over from an invocation whose lease has ended; false when another one was faster.
@@ -140,13 +149,6 @@ impl Table {
         reason: &str,
         now: SystemTime,
     ) -> Result<bool, Error> {
-        self.apply(id, transitions::job_rejected(sequencer, transcoder, reason, now)).await
-    }
-}
-
-fn stored_item(error: UpdateItemError) -> Option<Item> {
-    match error {
-        UpdateItemError::ConditionalCheckFailedException(failed) => failed.item,
-        _ => None,
+        self.apply(id, transitions::job_rejected(id, sequencer, transcoder, reason, now)).await
     }
 }

@@ -15,14 +15,12 @@ use aws_types::SdkConfig;
 use super::carries;
 use super::submit_error::{SubmitError, created, is_code, submit_error};
 use crate::Error;
-use crate::job::{Job, JobResult};
+use crate::job::{Job, JobResult, OUTPUT_PREFIX};
 use crate::time::epoch_seconds;
 use crate::transcoder_kind::TranscoderKind;
 
 /// "System preset: Web": 1280x720 at most, H.264 main, 2200 kbit/s, AAC 160 kbit/s.
 const WEB_PRESET: &str = "1351620000001-100070";
-/// An output key has at most 255 characters, an input key 1,024.
-const MAX_OUTPUT_KEY_LENGTH: usize = 255;
 /// 50 jobs a page: enough to look through 5,000 jobs in one take-over.
 const MAX_PAGES: usize = 100;
 
@@ -52,7 +50,7 @@ impl ElasticTranscoder {
             .create_job()
             .pipeline_id(&self.pipeline_id)
             .input(JobInput::builder().key(job.key.as_str()).build())
-            .output_key_prefix(job.output_prefix())
+            .output_key_prefix(OUTPUT_PREFIX)
             .outputs(CreateJobOutput::builder().key(output_key(job)).preset_id(WEB_PRESET).build())
             .set_user_metadata(Some(job.user_metadata()))
     }
@@ -83,6 +81,18 @@ impl ElasticTranscoder {
             }
         }
         Ok(None)
+    }
+
+    /// Cancels a job that has not started; one that has runs on.
+    pub(super) async fn cancel(&self, job_id: &str) -> Result<(), Error> {
+        match self.client.cancel_job().id(job_id).send().await {
+            Err(error)
+                if !(is_code(&error, "ResourceInUseException") || is_code(&error, "ResourceNotFoundException")) =>
+            {
+                Err(Error::unavailable(KIND.service_name(), "CancelJob", &error))
+            }
+            _ => Ok(()),
+        }
     }
 
     pub(super) async fn look_up(&self, job_id: &str) -> Result<Option<JobResult>, Error> {
@@ -124,10 +134,10 @@ fn result(job: &aws_sdk_elastictranscoder::types::Job) -> JobResult {
     }
 }
 
-/// `web/` and the input's name with all its folders, as the original named it; the token where that would be too long.
+/// Returns the result's name with the input's extension, as the original named it, whatever the container.
 fn output_key(job: &Job) -> String {
-    let key = format!("web/{}", job.key);
-    if key.len() <= MAX_OUTPUT_KEY_LENGTH { key } else { format!("web/{}.mp4", job.token()) }
+    let extension = job.key.as_str().rsplit_once('.').map_or("mp4", |(_, extension)| extension);
+    format!("{}.{extension}", job.output_name())
 }
 
 #[cfg(test)]
@@ -137,9 +147,9 @@ mod tests {
     use super::*;
     use crate::ids::ObjectKey;
 
-    fn job(key: &str, plain_prefix: bool) -> Job {
+    fn job(key: &str, plain_name: bool) -> Job {
         let key = ObjectKey::from_decoded(key).unwrap();
-        Job { bucket: "media".to_owned(), key, sequencer: "0A".parse().unwrap(), plain_prefix }
+        Job { bucket: "media".to_owned(), key, sequencer: "0A".parse().unwrap(), plain_name }
     }
 
     #[test]
@@ -172,14 +182,9 @@ mod tests {
     }
 
     #[test]
-    fn an_upload_again_gets_a_prefix_of_its_own() {
-        assert_eq!(job("x.mp4", false).output_prefix(), format!("output/0A{}/", "0".repeat(38)));
-    }
-
-    #[test]
-    fn an_output_key_is_never_longer_than_the_service_takes() {
-        assert_eq!(output_key(&job(&"k".repeat(251), true)).len(), 255);
-        let long = job(&"k".repeat(252), true);
-        assert_eq!(output_key(&long), format!("web/{}.mp4", long.token()));
+    fn an_output_key_keeps_the_inputs_extension() {
+        let sequencer = format!("0A{}", "0".repeat(38));
+        assert_eq!(output_key(&job("x.MP4", false)), format!("web/x.MP4/{sequencer}.MP4"));
+        assert!(output_key(&job(&format!("{}.webm", "k".repeat(1000)), false)).len() <= 255);
     }
 }

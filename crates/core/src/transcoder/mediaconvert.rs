@@ -20,7 +20,7 @@ use super::carries;
 use super::submit_error::{SubmitError, created, is_code, submit_error};
 use crate::Error;
 use crate::ids::ObjectKey;
-use crate::job::{Job, JobResult};
+use crate::job::{Job, JobResult, OUTPUT_PREFIX};
 use crate::time::epoch_seconds;
 use crate::transcoder_kind::TranscoderKind;
 
@@ -72,16 +72,9 @@ impl MediaConvert {
             .settings(settings)
     }
 
-    /// The folder that the result goes to; MediaConvert adds the input's name with `.mp4` in place of its extension.
+    /// Returns where the result goes: MediaConvert adds `.mp4` to a destination that does not end in `/`.
     fn destination(&self, job: &Job) -> String {
-        // Names that differ in their extension only would end in one file, which MediaConvert overwrites without a
-        // word. Keys that we sign belong to one record whatever their extension; anyone else's need a folder of their
-        // own.
-        let folder_of_its_own =
-            Job { plain_prefix: job.plain_prefix && job.key.upload_prefix().is_some(), ..job.clone() };
-        let folder = job.key.as_str().rsplit_once('/').map_or("", |(folder, _)| folder);
-        let separator = if folder.is_empty() { "" } else { "/" };
-        format!("s3://{}/{}web/{folder}{separator}", self.output_bucket, folder_of_its_own.output_prefix())
+        format!("s3://{}/{OUTPUT_PREFIX}{}", self.output_bucket, job.output_name())
     }
 
     pub(super) async fn find(&self, token: &str, since: SystemTime) -> Result<Option<String>, Error> {
@@ -122,6 +115,16 @@ impl MediaConvert {
         Ok(key.and_then(|key| ObjectKey::from_decoded(key).ok()))
     }
 
+    /// Cancels a job that has not ended.
+    pub(super) async fn cancel(&self, job_id: &str) -> Result<(), Error> {
+        match self.client.cancel_job().id(job_id).send().await {
+            Err(error) if !(is_code(&error, "ConflictException") || is_code(&error, "NotFoundException")) => {
+                Err(Error::unavailable(KIND.service_name(), "CancelJob", &error))
+            }
+            _ => Ok(()),
+        }
+    }
+
     pub(super) async fn look_up(&self, job_id: &str) -> Result<Option<JobResult>, Error> {
         Ok(self.get_job(job_id).await?.map(|job| result(&job)))
     }
@@ -147,13 +150,17 @@ fn result(job: &types::Job) -> JobResult {
     }
 }
 
-/// The key of a job's result. `GetJob` does not name the file, so it is put together as MediaConvert does.
+/// Returns the key of a job's result. `GetJob` does not name the file, so it is put together as MediaConvert does: from
+/// the destination, and, where that is a folder, the input's name.
 fn output(job: &types::Job) -> Option<String> {
     let group = job.settings()?.output_groups().first()?.output_group_settings()?;
-    let folder = key_of_url(group.file_group_settings()?.destination()?)?;
+    let destination = key_of_url(group.file_group_settings()?.destination()?)?;
+    if !destination.ends_with('/') {
+        return Some(format!("{destination}.mp4"));
+    }
     let name = file_input(job)?.rsplit('/').next()?;
     let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
-    Some(format!("{folder}{stem}.mp4"))
+    Some(format!("{destination}{stem}.mp4"))
 }
 
 fn file_input(job: &types::Job) -> Option<&str> {
@@ -218,9 +225,9 @@ mod tests {
 
     use super::*;
 
-    fn job(key: &str, plain_prefix: bool) -> Job {
+    fn job(key: &str, plain_name: bool) -> Job {
         let key = ObjectKey::from_decoded(key).unwrap();
-        Job { bucket: "media".to_owned(), key, sequencer: "0A".parse().unwrap(), plain_prefix }
+        Job { bucket: "media".to_owned(), key, sequencer: "0A".parse().unwrap(), plain_name }
     }
 
     fn service() -> MediaConvert {
@@ -266,15 +273,14 @@ mod tests {
     }
 
     #[test]
-    fn results_lie_beside_each_other_but_never_on_each_other() {
-        let own = format!("0A{}", "0".repeat(38));
-        for (key, plain_prefix, destination) in [
-            ("Alba/0/c5e866594d810c0c3e1f.webm", true, "s3://out/output/web/Alba/0/".to_owned()),
-            ("Alba/0/c5e866594d810c0c3e1f.webm", false, format!("s3://out/output/{own}/web/Alba/0/")),
-            ("Alba/0/clip.mov", true, format!("s3://out/output/{own}/web/Alba/0/")),
-            ("clip.mov", true, format!("s3://out/output/{own}/web/")),
+    fn the_destination_names_the_result_without_its_extension() {
+        let sequencer = format!("0A{}", "0".repeat(38));
+        for (plain_name, destination) in [
+            (true, "s3://out/output/web/Alba/0/c5e866594d810c0c3e1f".to_owned()),
+            (false, format!("s3://out/output/web/Alba/0/c5e866594d810c0c3e1f/{sequencer}")),
         ] {
-            assert_eq!(service().destination(&job(key, plain_prefix)), destination);
+            let job = job("Alba/0/c5e866594d810c0c3e1f.webm", plain_name);
+            assert_eq!(service().destination(&job), destination);
         }
     }
 }

@@ -66,15 +66,26 @@ impl Transcoder {
         }
     }
 
-    /// Searches for a job that carries this upload's token, among those created since the upload.
+    /// Searches for a job that carries this upload's token, among those created since then.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when the service does not answer.
-    pub async fn find(&self, job: &Job, uploaded_at: SystemTime) -> Result<Option<String>, Error> {
-        let since = uploaded_at.checked_sub(CLOCK_SKEW).unwrap_or(SystemTime::UNIX_EPOCH);
+    pub async fn find(&self, job: &Job, since: SystemTime) -> Result<Option<String>, Error> {
+        let since = since.checked_sub(CLOCK_SKEW).unwrap_or(SystemTime::UNIX_EPOCH);
         match self {
             Self::ElasticTranscoder(service) => service.find(&job.token(), since).await,
             Self::MediaConvert(service) => service.find(&job.token(), since).await,
+        }
+    }
+
+    /// Cancels a job, so that it costs nothing more; one that has ended or is unknown is left as it is.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when the service does not answer.
+    pub async fn cancel(&self, job_id: &str) -> Result<(), Error> {
+        match self {
+            Self::ElasticTranscoder(service) => service.cancel(job_id).await,
+            Self::MediaConvert(service) => service.cancel(job_id).await,
         }
     }
 

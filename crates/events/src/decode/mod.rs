@@ -8,9 +8,11 @@ mod elastictranscoder;
 mod mediaconvert;
 mod s3;
 
+use aws_lambda_events::eventbridge::EventBridgeEvent;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Value, json};
 use video_core::TranscoderKind;
+use video_core::event_bus::{self, Detail, EventType};
 use video_core::job::{JobMetadata, JobResult};
 use video_core::records::Upload;
 
@@ -21,8 +23,15 @@ pub enum Message {
     Upload(Uploaded),
     /// A job changed its state.
     Job(JobStateChange),
+    /// The API asks for a retry or an erasure.
+    Request(Detail),
     /// The schedule of the sweep.
     Sweep,
+    /// An operator completes old records, from this segment of the table on.
+    Backfill {
+        /// The segment, from 0 on.
+        segment: u16,
+    },
 }
 
 /// A video that S3 has received.
@@ -61,6 +70,12 @@ pub fn messages(event: Value) -> Vec<Message> {
     if event["source"] == "video-events" && event["detail-type"] == "Sweep" {
         return vec![Message::Sweep];
     }
+    if event["source"] == "video-events" && event["detail-type"] == "Backfill" {
+        return ok_or_warn("backfill", backfill(event)).into_iter().collect();
+    }
+    if event["source"] == event_bus::SOURCE {
+        return ok_or_warn("request", request(event)).into_iter().collect();
+    }
     if event["source"] == "aws.mediaconvert" {
         return ok_or_warn("MediaConvert event", mediaconvert::decode(event)).map(Message::Job).into_iter().collect();
     }
@@ -68,6 +83,27 @@ pub fn messages(event: Value) -> Vec<Message> {
         Some(Value::Array(records)) => records.into_iter().filter_map(record).collect(),
         _ => ok_or_warn("event", Err("it has neither Records nor a known source".to_owned())).into_iter().collect(),
     }
+}
+
+/// Decodes what the API put on the event bus.
+fn request(event: Value) -> Result<Message, String> {
+    let event: EventBridgeEvent<Detail> = read(event)?;
+    let requests = [EventType::RetryRequested, EventType::EraseRequested];
+    if requests.iter().any(|request| request.as_str() == event.detail_type) {
+        Ok(Message::Request(event.detail))
+    } else {
+        Err("its detail-type is no request".to_owned())
+    }
+}
+
+fn backfill(mut event: Value) -> Result<Message, String> {
+    #[derive(serde::Deserialize)]
+    struct Slice {
+        #[serde(default)]
+        segment: u16,
+    }
+    let slice: Slice = read(event.get_mut("detail").map_or_else(|| json!({}), Value::take))?;
+    Ok(Message::Backfill { segment: slice.segment })
 }
 
 fn record(record: Value) -> Option<Message> {
@@ -152,6 +188,23 @@ mod tests {
         assert_eq!(path(|detail| detail["userMetadata"] = json!("canary")), "unexpected value at detail.userMetadata");
         let without_id = path(|detail| drop(detail.as_object_mut().unwrap().remove("jobId")));
         assert_eq!(without_id, "missing field `jobId` at detail");
+    }
+
+    #[test]
+    fn a_request_and_a_backfill_are_told_by_their_detail_type() {
+        let event = |source: &str, detail_type: &str, detail: Value| {
+            messages(json!({ "source": source, "detail-type": detail_type, "detail": detail }))
+        };
+        let detail = json!({ "project": "Alba", "step": "0", "video": "Alba/0/x.webm" });
+        for request in ["Video Retry Requested", "Video Erase Requested"] {
+            assert!(matches!(&event("video", request, detail.clone())[..], [Message::Request(_)]), "{request}");
+        }
+        assert!(event("video", "Video Ready", detail).is_empty(), "the function's own announcement");
+        assert!(event("video", "Video Retry Requested", json!({ "video": 7 })).is_empty());
+        let from = |detail| event("video-events", "Backfill", detail);
+        assert!(matches!(from(json!({ "segment": 7 }))[..], [Message::Backfill { segment: 7 }]));
+        assert!(matches!(from(json!({}))[..], [Message::Backfill { segment: 0 }]));
+        assert!(from(json!({ "segment": "x" })).is_empty());
     }
 
     #[test]

@@ -74,7 +74,9 @@ pub(super) async fn deliver_events(
 fn invoke(function: video_events::State) -> impl Fn(Value) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> {
     move |event| {
         let function = function.clone();
-        Box::pin(async move { video_events::handle(&function, event).await.map_err(|error| error.to_string()) })
+        Box::pin(
+            async move { video_events::handle(&function, event).await.map(|_| ()).map_err(|error| error.to_string()) },
+        )
     }
 }
 

@@ -1,0 +1,75 @@
+//! What is kept for how long: old videos and forms that nobody used are marked, and erased as if an admin had asked.
+
+use std::time::{Duration, SystemTime};
+
+use video_core::records::{Record, RecordId, Status};
+use video_core::time::parse_rfc3339;
+
+use crate::{Error, State};
+
+/// Records that one request lists.
+const BATCH_SIZE: usize = 100;
+/// Requests for one state in one sweep; the next sweep goes on.
+const MAX_BATCHES: usize = 5;
+
+/// Marks what is too old; returns how many.
+pub async fn mark_expired(state: &State, now: SystemTime) -> Result<usize, Error> {
+    let mut marked = 0;
+    if let Some(retention) = state.config.retention {
+        for status in [Status::Ready, Status::Failed] {
+            marked += mark_older_than(state, status, retention, now).await?;
+        }
+    }
+    if let Some(retention) = state.config.unused_form_retention {
+        marked += mark_older_than(state, Status::Requested, retention, now).await?;
+    }
+    Ok(marked)
+}
+
+async fn mark_older_than(state: &State, status: Status, age: Duration, now: SystemTime) -> Result<usize, Error> {
+    let Some(before) = now.checked_sub(age) else { return Ok(0) };
+    let (mut marked, mut last) = (0, None);
+    for _ in 0..MAX_BATCHES {
+        let batch = state.table.listed_before(status, before, BATCH_SIZE, last.as_ref()).await?;
+        for entry in &batch {
+            marked += usize::from(mark_if_expired(state, &entry.id, status, before, now).await?);
+        }
+        if batch.len() < BATCH_SIZE {
+            break;
+        }
+        last = batch.into_iter().last();
+    }
+    Ok(marked)
+}
+
+async fn mark_if_expired(
+    state: &State,
+    id: &RecordId,
+    status: Status,
+    before: SystemTime,
+    now: SystemTime,
+) -> Result<bool, Error> {
+    let Some(record) = state.table.get(id).await?.filter(|record| record.status == Some(status)) else {
+        return Ok(false);
+    };
+    if status == Status::Requested && !is_unused_form(state, &record, before).await? {
+        return Ok(false);
+    }
+    Ok(state.table.mark_expired(&record, status, now).await?)
+}
+
+/// Returns whether a form was last issued before `before` and nothing was ever uploaded with it. A record without a
+/// time is one of the original, which may have an upload that nobody recorded; an object in the bucket is an upload
+/// whose event was lost.
+async fn is_unused_form(state: &State, record: &Record, before: SystemTime) -> Result<bool, Error> {
+    let requested_at = record.requested_at.as_deref().and_then(parse_rfc3339);
+    let (Some(key), Some(requested_at)) = (record.key(), requested_at) else { return Ok(false) };
+    if requested_at >= before {
+        return Ok(false);
+    }
+    let has_object = state.storage.any_exists(&state.config.media_bucket, key.stem()).await?;
+    if has_object {
+        tracing::warn!(video.key = %key, "an upload was never recorded: its event was lost");
+    }
+    Ok(!has_object)
+}
