@@ -1,6 +1,7 @@
 //! What the functions do with objects, beside what browsers do with forms and links.
 
 use aws_sdk_s3::Client;
+use aws_sdk_s3::operation::abort_multipart_upload::AbortMultipartUploadError;
 use aws_sdk_s3::types::{Delete, ObjectIdentifier};
 use aws_types::SdkConfig;
 
@@ -122,7 +123,7 @@ impl Storage {
     async fn abort_multipart_upload(&self, bucket: &str, upload: Option<(&str, &str)>) -> Result<(), Error> {
         let Some((key, upload_id)) = upload else { return Ok(()) };
         match self.0.abort_multipart_upload().bucket(bucket).key(key).upload_id(upload_id).send().await {
-            Err(error) if !error.as_service_error().is_some_and(|error| error.is_no_such_upload()) => {
+            Err(error) if !error.as_service_error().is_some_and(AbortMultipartUploadError::is_no_such_upload) => {
                 Err(Error::unavailable(SERVICE, "AbortMultipartUpload", &error))
             }
             _ => Ok(()),

@@ -19,13 +19,11 @@ pub async fn requested(state: &State, detail: Detail) -> Result<(), Error> {
         tracing::warn!(event.malformed = true, "a request names no object key");
         return Ok(());
     };
-    match state.table.find(&key).await? {
-        Some(id) => settle(state, &id).await,
-        None => {
-            tracing::info!(video.key = %key, "the record of a request was deleted");
-            Ok(())
-        }
-    }
+    let Some(id) = state.table.find(&key).await? else {
+        tracing::info!(video.key = %key, "the record of a request was deleted");
+        return Ok(());
+    };
+    settle(state, &id).await
 }
 
 /// Does what is owed to a record.

@@ -1,5 +1,6 @@
 //! How many videos are in which state.
 
+use futures_util::future::try_join_all;
 use serde::Serialize;
 
 use super::list::Filter;
@@ -28,17 +29,16 @@ impl Table {
     /// # Errors
     /// [`Error::Unavailable`].
     pub async fn counts(&self, filter: &Filter) -> Result<Counts, Error> {
-        let (requested, uploaded, transcoding, ready, failed) = tokio::try_join!(
-            self.count_state(filter, Status::Requested),
-            self.count_state(filter, Status::Uploaded),
-            self.count_state(filter, Status::Transcoding),
-            self.count_state(filter, Status::Ready),
-            self.count_state(filter, Status::Failed),
-        )?;
-        let all = [requested, uploaded, transcoding, ready, failed];
-        let capped = all.iter().filter(|state| state.capped).map(|state| state.status).collect();
-        let [requested, uploaded, transcoding, ready, failed] = all.map(|state| state.count);
-        Ok(Counts { requested, uploaded, transcoding, ready, failed, capped })
+        let counted = try_join_all(Status::LISTED.map(|status| self.count_state(filter, status))).await?;
+        let count_of = |status| counted.iter().find(|state| state.status == status).map_or(0, |state| state.count);
+        Ok(Counts {
+            requested: count_of(Status::Requested),
+            uploaded: count_of(Status::Uploaded),
+            transcoding: count_of(Status::Transcoding),
+            ready: count_of(Status::Ready),
+            failed: count_of(Status::Failed),
+            capped: counted.iter().filter(|state| state.capped).map(|state| state.status).collect(),
+        })
     }
 
     async fn count_state(&self, filter: &Filter, status: Status) -> Result<StateCount, Error> {

@@ -103,7 +103,7 @@ pub struct Entry {
 
 /// Entries of a filter in the order of its list, without gaps.
 struct Entries {
-    entries: Vec<Entry>,
+    in_order: Vec<Entry>,
     /// Whether there may be more behind the last one.
     more: bool,
     /// Requests that it took.
@@ -136,7 +136,7 @@ impl Table {
             // One more than wanted tells whether there is a next page.
             let page = self.entries(filter, position.as_deref(), wanted + 1).await?;
             requests += page.requests;
-            let mut entries = page.entries.into_iter().peekable();
+            let mut entries = page.in_order.into_iter().peekable();
             while entries.peek().is_some() && records.len() < limit {
                 let batch: Vec<Entry> = entries.by_ref().take((limit - records.len()).min(BATCH_SIZE)).collect();
                 position = batch.last().map(|entry| entry.listed_at.clone());
@@ -178,7 +178,7 @@ impl Table {
         entries.sort_by(|a, b| b.listed_at.cmp(&a.listed_at));
         let mut seen = HashSet::new();
         entries.retain(|entry| seen.insert(entry.id.clone()));
-        Ok(Entries { entries, more: !horizon.is_empty(), requests })
+        Ok(Entries { in_order: entries, more: !horizon.is_empty(), requests })
     }
 
     /// Reads the records of entries; those that no longer match the filter are left out.

@@ -30,7 +30,7 @@ async fn a_record_of_the_original_counts_as_requested_and_is_listed_once_complet
     let id = table.put(&[("ProjectStep", "a-b-1"), ("Mail", "a@b"), ("video", "a-b/1/x.webm")]).await;
     assert_eq!(table.listed(Status::Requested).await, []);
     assert_eq!(table.backfill_all().await, 1);
-    assert_eq!(table.listed(Status::Requested).await, [id.clone()]);
+    assert_eq!(table.listed(Status::Requested).await, std::slice::from_ref(&id));
     let record = table.get(&id).await.unwrap().unwrap();
     assert_eq!(record.project.as_deref(), Some("a-b"), "by the key, never by the ProjectStep");
     assert!(record.listed_at.unwrap().starts_with("0000000000000~") && record.open.is_none());
