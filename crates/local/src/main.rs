@@ -8,9 +8,10 @@ use clap::Parser;
 use tracing_subscriber::EnvFilter;
 use video_core::TranscoderKind;
 use video_local::transcoder::Ffmpeg;
-use video_local::{Description, Options, System};
+use video_local::{Description, Options, System, Webhook};
 
-/// The whole video intake on one machine: API, S3, DynamoDB, transcoders and the events function, on loopback only.
+/// The whole video intake on one machine: API, S3, DynamoDB, transcoders, EventBridge and the events function, on
+/// loopback only.
 ///
 /// Reads the functions' variables MAX_UPLOAD_BYTES, UPLOAD_EXPIRES_SECONDS, UPLOAD_LEASE_SECONDS, UPLOAD_ACL,
 /// ALLOWED_ORIGIN, ADMIN_USERNAME and ADMIN_PASSWORD from the environment if they are set. RUST_LOG sets the log
@@ -27,6 +28,10 @@ struct Arguments {
     /// The transcoder that gets the jobs.
     #[arg(long, default_value_t = TranscoderKind::ElasticTranscoder)]
     transcoder: TranscoderKind,
+    /// Post each event about a video (`Video Ready`, `Video Failed`) to this http:// URL, as EventBridge's JSON, at least
+    /// once.
+    #[arg(long, value_name = "URL")]
+    webhook: Option<Webhook>,
     /// Write the URLs and logins to this file, as JSON, when all services accept connections.
     #[arg(long)]
     ready_file: Option<PathBuf>,
@@ -71,6 +76,7 @@ async fn run(arguments: Arguments) -> Result<(), String> {
     options.port = arguments.port;
     options.transcoder = arguments.transcoder;
     options.ffmpeg = ffmpeg;
+    options.webhook = arguments.webhook;
     options.variables =
         PASSED_ON_VARIABLES.iter().filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?))).collect();
 
@@ -112,7 +118,7 @@ fn start_message(system: &Description, data_dir: &Path) -> String {
   API          {api}
   S3           {s3}   buckets {} and {}
   DynamoDB     {dynamodb}   table {}
-  Transcoders  {transcoder}
+  Transcoders  {transcoder}   and EventBridge
   AWS clients  AWS_DEFAULT_REGION={} AWS_ACCESS_KEY_ID={} AWS_SECRET_ACCESS_KEY={}
   Data         {}
 ",

@@ -1,4 +1,4 @@
-//! Invoking the function for each event, with Lambda's concurrency, timeout and retries.
+//! Handing each event to its receiver, with Lambda's concurrency, timeout and retries.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -9,13 +9,15 @@ use serde_json::Value;
 use tokio::task::{self, JoinError, JoinSet};
 
 use super::dead_letter::write_dead_letter;
-use super::table::{self, Event};
+use super::table::{self, Event, Queue};
 use crate::sqlite::Database;
 use crate::timestamps::unix_millis;
 
-/// How the function is invoked; see <https://docs.aws.amazon.com/lambda/latest/dg/invocation-async.html>.
+/// How the events of a queue are delivered; for the function see <https://docs.aws.amazon.com/lambda/latest/dg/invocation-async.html>.
 #[derive(Clone, Debug)]
 pub struct DeliveryConfig {
+    /// The queue that is delivered.
+    pub queue: Queue,
     /// Invocations at the same time.
     pub concurrency: usize,
     /// An invocation that takes longer is dropped and has failed.
@@ -24,18 +26,19 @@ pub struct DeliveryConfig {
     pub retry_delays: Vec<Duration>,
     /// How long running invocations may continue after a shutdown; unfinished events are delivered at the next start.
     pub shutdown_grace: Duration,
-    /// The function that dead letters name.
+    /// The receiver that dead letters name: the function's ARN, or the webhook's URL.
     pub function_arn: String,
     /// The file that events are written to, one per line, when every attempt has failed.
     pub dead_letter_file: PathBuf,
 }
 
 impl DeliveryConfig {
-    /// Returns the defaults of the local system: eight at once, five minutes each, retries after 6 and 12 seconds
+    /// Returns the defaults for the events function on the local system: eight at once, five minutes each, retries after 6 and 12 seconds
     /// (Lambda waits one and two minutes).
     #[must_use]
     pub fn new(function_arn: String, dead_letter_file: PathBuf) -> Self {
         Self {
+            queue: Queue::Function,
             concurrency: 8,
             timeout: Duration::from_mins(5),
             retry_delays: vec![Duration::from_secs(6), Duration::from_secs(12)],
@@ -46,7 +49,7 @@ impl DeliveryConfig {
     }
 }
 
-/// Delivers events to `handler` until `shutdown`: the oldest first, several at once, each at least once.
+/// Delivers the queue's events to `handler` until `shutdown`: the oldest first, several at once, each at least once.
 ///
 /// A failed event is retried after the configured delays, across restarts too; once every attempt has failed, it goes
 /// to the dead-letter file. A handler that panics or times out has failed.
@@ -126,7 +129,7 @@ impl Delivery {
 
     /// Returns the events that are due next and not running, at least one more than can be started.
     fn waiting(&self) -> rusqlite::Result<Vec<Event>> {
-        let events = self.database.read(|queue| table::next(queue, self.config.concurrency + 1))?;
+        let events = self.database.read(|db| table::next(db, self.config.queue, self.config.concurrency + 1))?;
         let is_running = |event: &Event| self.running.values().any(|other| other.id == event.id);
         Ok(events.into_iter().filter(|event| !is_running(event)).collect())
     }
@@ -149,7 +152,7 @@ impl Delivery {
     async fn retry_or_dead_letter(&self, mut event: Event, message: &str) -> rusqlite::Result<()> {
         let retry_delay = self.config.retry_delays.get(event.attempts as usize);
         event.attempts += 1;
-        tracing::warn!(event.request_id, event.attempts, error = message, "the events function failed");
+        tracing::warn!(event.request_id, event.attempts, error = message, "{} failed", self.config.queue.receiver());
         if let Some(delay) = retry_delay {
             return self.postpone(&event, *delay);
         }
@@ -167,11 +170,11 @@ impl Delivery {
 
     fn postpone(&self, event: &Event, delay: Duration) -> rusqlite::Result<()> {
         let not_before = unix_millis(SystemTime::now() + delay);
-        self.database.transaction(|tx| table::postpone(tx, event, not_before))
+        self.database.transaction(|tx| table::postpone(tx, self.config.queue, event, not_before))
     }
 
     fn remove(&self, event: &Event) -> rusqlite::Result<()> {
-        self.database.transaction(|tx| table::remove(tx, event))
+        self.database.transaction(|tx| table::remove(tx, self.config.queue, event))
     }
 
     async fn finish(&mut self) -> rusqlite::Result<()> {

@@ -1,7 +1,8 @@
-//! The event queue: in place of S3 notifications, SNS and EventBridge, and of Lambda's asynchronous invocation.
+//! The event queues: in place of S3 notifications, SNS and EventBridge's targets, and of Lambda's asynchronous
+//! invocation.
 //!
-//! [`enqueue`] adds an event in the transaction that causes it; [`deliver`] invokes the function with Lambda's retries
-//! and writes events that failed every time to the dead-letter file.
+//! [`enqueue`] adds an event in the transaction that causes it; [`deliver`] hands it to its receiver, the events
+//! function or the webhook, with retries, and writes events that failed every time to a dead-letter file.
 
 mod dead_letter;
 mod delivery;
@@ -10,4 +11,4 @@ mod table;
 mod tests;
 
 pub use delivery::{DeliveryConfig, deliver};
-pub use table::{SCHEMA, enqueue};
+pub use table::{Queue, SCHEMA, enqueue, enqueue_in};

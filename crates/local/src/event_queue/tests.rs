@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-use super::{DeliveryConfig, SCHEMA, deliver, enqueue};
+use super::{DeliveryConfig, Queue, SCHEMA, deliver, enqueue, enqueue_in};
 use crate::sqlite::Database;
 
 /// A running delivery whose handler fails for `{"fail": n}` the first n times, hangs for `hang`, panics for `panic`.
@@ -82,6 +82,7 @@ impl Running {
 
 fn config(dir: &Path) -> DeliveryConfig {
     DeliveryConfig {
+        queue: Queue::Function,
         concurrency: 2,
         timeout: Duration::from_millis(50),
         retry_delays: vec![Duration::from_millis(1), Duration::from_millis(2)],
@@ -270,4 +271,41 @@ async fn a_shutdown_keeps_the_events_of_invocations_that_do_not_finish_in_time()
     running.stop().await;
 
     assert_eq!(invocations_after_a_restart(dir.path()).await, 3);
+}
+
+#[tokio::test]
+async fn the_two_queues_do_not_mix_and_what_no_webhook_took_within_a_day_is_dropped() {
+    let dir = TempDir::new().unwrap();
+    let mut running = Running::start(dir.path(), config(dir.path()));
+    let for_the_webhook = |number: u64| {
+        let payload = json!({"number": number});
+        running.database.transaction(|tx| enqueue_in(tx, Queue::Webhook, &payload)).unwrap();
+    };
+    let count_kept = || {
+        let count =
+            running.database.read(|db| db.query_row("SELECT count(*) FROM webhook_events", [], |row| row.get(0)));
+        let count: u64 = count.unwrap();
+        count
+    };
+    let age = |seconds: u64| {
+        let update = "UPDATE webhook_events SET enqueued_at = enqueued_at - ?1";
+        running.database.transaction(|tx| tx.execute(update, [seconds])).unwrap();
+    };
+    for_the_webhook(1);
+    age(24 * 60 * 60 - 60);
+    for_the_webhook(2);
+    assert_eq!(count_kept(), 2);
+    age(120);
+    for_the_webhook(3);
+    assert_eq!(count_kept(), 2);
+    running.enqueue(&json!({"number": 4}));
+    assert_eq!(running.next().await["number"], 4);
+    running.drained().await;
+    running.stop().await;
+
+    let webhook = DeliveryConfig { queue: Queue::Webhook, ..config(dir.path()) };
+    let mut running = Running::start(dir.path(), webhook);
+    assert_eq!(running.next().await["number"], 2);
+    assert_eq!(running.next().await["number"], 3);
+    running.stop().await;
 }

@@ -16,6 +16,8 @@ pub struct Description {
     pub dynamodb: String,
     /// The endpoint of both transcoders.
     pub transcoder: String,
+    /// The EventBridge endpoint.
+    pub eventbridge: String,
     /// The region of everything.
     pub region: &'static str,
     /// The access key ID.
@@ -48,6 +50,7 @@ impl Description {
             s3: url(&listeners.s3),
             dynamodb: url(&listeners.dynamodb),
             transcoder: url(&listeners.transcoder),
+            eventbridge: url(&listeners.transcoder),
             region: REGION,
             access_key_id: ACCESS_KEY_ID,
             secret_access_key: SECRET_ACCESS_KEY,

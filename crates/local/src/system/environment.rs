@@ -40,6 +40,7 @@ impl Environment {
             ("AWS_ENDPOINT_URL_DYNAMODB", &url(&listeners.dynamodb)),
             ("AWS_ENDPOINT_URL_ELASTIC_TRANSCODER", &transcoder_url),
             ("AWS_ENDPOINT_URL_MEDIACONVERT", &transcoder_url),
+            ("AWS_ENDPOINT_URL_EVENTBRIDGE", &transcoder_url),
             ("RESPONSES_TABLE_NAME", TABLE),
             ("MEDIA_BUCKET_NAME", MEDIA_BUCKET),
             ("OUTPUT_BUCKET_NAME", OUTPUT_BUCKET),

@@ -11,6 +11,7 @@ pub(super) struct Listeners {
     pub(super) api: TcpListener,
     pub(super) s3: TcpListener,
     pub(super) dynamodb: TcpListener,
+    /// Both transcoders and EventBridge.
     pub(super) transcoder: TcpListener,
 }
 

@@ -12,12 +12,12 @@ mod tasks;
 
 use std::fs::File;
 
-use self::environment::Environment;
+use self::environment::{ACCESS_KEY_ID, Environment};
 use self::functions::{Functions, deliver_events, schedule_sweeps, serve_api};
 use self::listeners::Listeners;
 use self::services::{Services, credentials};
 use self::tasks::{Tasks, infallible};
-use crate::{dynamodb, s3, transcoder};
+use crate::{aws_json, dynamodb, eventbridge, s3, transcoder, webhook};
 
 pub use description::{Description, Login};
 pub use error::StartError;
@@ -50,12 +50,21 @@ impl System {
         let events_function = functions.events.clone();
 
         let mut tasks = Tasks::default();
-        let Services { database, store, transcoder, dynamodb_dir, dead_letter_file, .. } = services;
+        let Services { database, store, transcoder, event_bus, dynamodb_dir, dead_letter_file, .. } = services;
         tasks.spawn("DynamoDB", |stop| async move { dynamodb::serve(listeners.dynamodb, &dynamodb_dir, stop).await });
         tasks.spawn("S3", |stop| s3::serve(listeners.s3, store, credentials(), stop));
-        tasks.spawn("the transcoders", |stop| transcoder::serve(listeners.transcoder, transcoder.clone(), stop));
+        let json_services = transcoder::routes(transcoder.clone()).merge(eventbridge::routes(event_bus));
+        tasks.spawn("the transcoders and EventBridge", |stop| {
+            aws_json::serve(listeners.transcoder, json_services, ACCESS_KEY_ID, stop)
+        });
         tasks.spawn("the transcoding worker", |stop| infallible(transcoder::work(transcoder, stop)));
         tasks.spawn("the API", |stop| serve_api(listeners.api, functions.api, stop));
+        if let Some(webhook) = options.webhook {
+            let dead_letter_file = services.webhook_dead_letter_file;
+            tasks.spawn("the webhook's queue", |stop| {
+                webhook::deliver(database.clone(), webhook, options.webhook_retry_delays, dead_letter_file, stop)
+            });
+        }
         if options.deliver_events {
             tasks.spawn("the sweep schedule", |stop| schedule_sweeps(database.clone(), stop));
             tasks.spawn("the event queue", |stop| {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use video_core::TranscoderKind;
 
+use crate::Webhook;
 use crate::transcoder::Ffmpeg;
 
 /// The options of a start.
@@ -20,6 +21,10 @@ pub struct Options {
     pub ffmpeg: Ffmpeg,
     /// The wait before each retry of a failed event; after the last one it becomes a dead letter.
     pub retry_delays: Vec<Duration>,
+    /// Where the events about videos are posted to.
+    pub webhook: Option<Webhook>,
+    /// The wait before each retry of a post that failed.
+    pub webhook_retry_delays: Vec<Duration>,
     /// Whether the events function is invoked. Otherwise events stay in the queue, and a test can run a function of its
     /// own.
     pub deliver_events: bool,
@@ -38,6 +43,9 @@ impl Options {
             transcoder: TranscoderKind::ElasticTranscoder,
             ffmpeg: Ffmpeg::default(),
             retry_delays: vec![Duration::from_secs(6), Duration::from_secs(12)],
+            webhook: None,
+            // 1, 2, 4, … 512 seconds: 17 minutes altogether.
+            webhook_retry_delays: (0..10).map(|exponent| Duration::from_secs(1 << exponent)).collect(),
             deliver_events: true,
             variables: Vec::new(),
         }

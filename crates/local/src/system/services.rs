@@ -1,4 +1,5 @@
-//! What the services work on: the data directory with its databases, the object store and the transcoders.
+//! What the services work on: the data directory with its databases, the object store, the transcoders and
+//! the event bus.
 
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -11,6 +12,7 @@ use super::environment::{
 };
 use super::error::StartError;
 use super::listeners::{listen, url};
+use crate::eventbridge::EventBus;
 use crate::s3::{Credentials, NotificationConfig, Store};
 use crate::sqlite::Database;
 use crate::transcoder::{Ffmpeg, Settings, Transcoder};
@@ -21,11 +23,13 @@ pub(super) struct Services {
     pub(super) database: Database,
     pub(super) store: Store,
     pub(super) transcoder: Transcoder,
+    pub(super) event_bus: EventBus,
     /// The ID of the Elastic Transcoder pipeline.
     pub(super) pipeline: String,
     /// The directory of DynamoDB's file.
     pub(super) dynamodb_dir: PathBuf,
     pub(super) dead_letter_file: PathBuf,
+    pub(super) webhook_dead_letter_file: PathBuf,
 }
 
 impl Services {
@@ -44,12 +48,14 @@ impl Services {
         let transcoder = Transcoder::new(database.clone(), store.clone(), transcoder_settings(ffmpeg));
         let pipeline = transcoder::create_pipeline(&transcoder, PIPELINE, MEDIA_BUCKET, OUTPUT_BUCKET)?;
         Ok(Self {
+            event_bus: EventBus::new(database.clone(), REGION, ACCOUNT),
             database,
             store,
             transcoder,
             pipeline,
             dynamodb_dir: data_dir.join("dynamodb"),
             dead_letter_file: data_dir.join("dead-letter.jsonl"),
+            webhook_dead_letter_file: data_dir.join("webhook-dead-letter.jsonl"),
         })
     }
 
@@ -76,11 +82,5 @@ pub(super) fn credentials() -> Credentials {
 }
 
 fn transcoder_settings(ffmpeg: Ffmpeg) -> Settings {
-    Settings {
-        region: REGION.to_owned(),
-        account: ACCOUNT.to_owned(),
-        access_key_id: ACCESS_KEY_ID.to_owned(),
-        concurrent_jobs: NonZeroUsize::MIN,
-        ffmpeg,
-    }
+    Settings { region: REGION.to_owned(), account: ACCOUNT.to_owned(), concurrent_jobs: NonZeroUsize::MIN, ffmpeg }
 }

@@ -1,5 +1,4 @@
-//! Elastic Transcoder and MediaConvert on one machine: both wire protocols on one port, over one queue of jobs and
-//! ffmpeg.
+//! Elastic Transcoder and MediaConvert on one machine: both wire protocols over one queue of jobs and ffmpeg.
 //!
 //! Every operation serves a client:
 //!
@@ -19,16 +18,11 @@ mod jobs;
 mod mediaconvert;
 mod pages;
 mod pipelines;
-mod rest_json;
 mod rows;
 mod state;
 mod worker;
 
-use std::io;
-
 use axum::Router;
-use axum::middleware::{from_fn_with_state, map_response};
-use tokio::net::TcpListener;
 
 pub use ffmpeg::{Error as FfmpegError, Ffmpeg, Media};
 pub use state::{Settings, Transcoder};
@@ -51,26 +45,11 @@ pub fn create_pipeline(
     elastictranscoder::create_pipeline(transcoder, name, input_bucket, output_bucket)
 }
 
-/// Serves both services until `shutdown`, for `AWS_ENDPOINT_URL_ELASTIC_TRANSCODER` and
-/// `AWS_ENDPOINT_URL_MEDIACONVERT`: the API versions in the paths tell them apart.
-///
-/// # Errors
-/// When the listener fails.
-pub async fn serve(
-    listener: TcpListener,
-    transcoder: Transcoder,
-    shutdown: impl Future<Output = ()> + Send + 'static,
-) -> io::Result<()> {
-    axum::serve(listener, router(transcoder)).with_graceful_shutdown(shutdown).await
-}
-
-fn router(transcoder: Transcoder) -> Router {
+/// Returns the routes of both services, for `AWS_ENDPOINT_URL_ELASTIC_TRANSCODER` and `AWS_ENDPOINT_URL_MEDIACONVERT`:
+/// the API versions in the paths tell them apart.
+pub fn routes(transcoder: Transcoder) -> Router {
     Router::new()
         .nest("/2012-09-25", elastictranscoder::routes())
         .nest("/2017-08-29", mediaconvert::routes())
-        .route_layer(from_fn_with_state(transcoder.clone(), rest_json::authenticate))
-        .fallback(rest_json::unknown_operation)
-        .method_not_allowed_fallback(rest_json::unknown_operation)
-        .layer(map_response(rest_json::add_request_id))
         .with_state(transcoder)
 }

@@ -14,8 +14,6 @@ pub struct Settings {
     pub region: String,
     /// The account number in ARNs and events, 12 digits.
     pub account: String,
-    /// The access key ID that requests must be signed with.
-    pub access_key_id: String,
     /// The number of ffmpeg processes at the same time; one already uses every core.
     pub concurrent_jobs: NonZeroUsize,
     /// The programs that transcode.

@@ -70,7 +70,7 @@ impl Drop for Running {
 fn the_ready_file_lists_the_urls_and_logins() {
     let dir = tempfile::tempdir().unwrap();
     let (running, ready) = Running::start(dir.path());
-    for name in ["api", "s3", "dynamodb", "transcoder"] {
+    for name in ["api", "s3", "dynamodb", "transcoder", "eventbridge"] {
         let address = ready[name].as_str().unwrap().strip_prefix("http://").unwrap();
         assert!(address.starts_with("127.0.0.1:"), "{name} is not on loopback: {address}");
         std::net::TcpStream::connect(address).unwrap();
@@ -127,6 +127,17 @@ fn an_invalid_variable_is_named() {
     ] {
         let line = start_error(video_local(dir.path(), &["--port", "0"]).env(name, value));
         assert!(line.contains(name), "{line}");
+    }
+}
+
+#[test]
+fn an_invalid_webhook_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    for url in ["https://example.com/hook", "example.com", "http://", "ftp://example.com"] {
+        let output = video_local(dir.path(), &["--port", "0", "--webhook", url]).output().unwrap();
+        assert!(!output.status.success(), "{url}");
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert!(text.contains("--webhook") && text.contains("must be an http:// URL"), "{text}");
     }
 }
 

@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use video_core::TranscoderKind;
 
 use super::validation::{check_id, find_pipeline, invalid, missing, not_found, required, text, too_long};
+use crate::aws_json::ApiError;
 use crate::transcoder::jobs::{Location, NewJob};
-use crate::transcoder::rest_json::ApiError;
 
 /// "System preset: Web", the only preset.
 const WEB: &str = "1351620000001-100070";

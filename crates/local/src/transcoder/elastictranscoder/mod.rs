@@ -22,8 +22,8 @@ use self::validation::{check_id, find_pipeline, invalid, not_found, text};
 use super::jobs;
 use super::pages::Page;
 use super::pipelines;
-use super::rest_json::{ApiError, parse};
 use super::state::Transcoder;
+use crate::aws_json::{ApiError, parse};
 use crate::timestamps::now_millis;
 
 pub(super) use failure::failed_outcome;

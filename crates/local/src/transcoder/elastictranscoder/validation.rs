@@ -3,8 +3,8 @@
 use axum::http::StatusCode;
 use rusqlite::Connection;
 
+use crate::aws_json::ApiError;
 use crate::transcoder::pipelines::{self, Pipeline};
-use crate::transcoder::rest_json::ApiError;
 
 /// Returns a `ValidationException`.
 pub(super) fn invalid(message: impl Into<String>) -> ApiError {

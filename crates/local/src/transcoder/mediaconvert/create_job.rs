@@ -7,8 +7,8 @@ use serde_json::Value;
 use video_core::TranscoderKind;
 
 use super::error::{bad_request, bad_value, not_found};
+use crate::aws_json::ApiError;
 use crate::transcoder::jobs::{Location, NewJob};
-use crate::transcoder::rest_json::ApiError;
 use crate::transcoder::state::Transcoder;
 
 /// The only queue.

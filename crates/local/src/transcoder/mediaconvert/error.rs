@@ -2,7 +2,7 @@
 
 use axum::http::StatusCode;
 
-use crate::transcoder::rest_json::ApiError;
+use crate::aws_json::ApiError;
 
 pub(super) fn bad_request(message: impl Into<String>) -> ApiError {
     ApiError::new(StatusCode::BAD_REQUEST, "BadRequestException", message)

@@ -22,8 +22,8 @@ use self::error::{bad_request, bad_value, conflict, not_found};
 use self::json::{job_json, status_name};
 use super::jobs::{self, Status};
 use super::pages::Page;
-use super::rest_json::{ApiError, parse};
 use super::state::Transcoder;
+use crate::aws_json::{ApiError, parse};
 use crate::timestamps::now_millis;
 
 pub(super) use failure::failed_outcome;

@@ -24,6 +24,7 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
+use video_local::aws_json;
 use video_local::s3::{Attributes, EventName, Store};
 use video_local::sqlite::Database;
 use video_local::transcoder::{self, Ffmpeg, Settings, Transcoder};
@@ -74,7 +75,6 @@ impl Local {
         let settings = Settings {
             region: REGION.to_owned(),
             account: ACCOUNT.to_owned(),
-            access_key_id: "local".to_owned(),
             concurrent_jobs: NonZeroUsize::MIN,
             ffmpeg,
         };
@@ -82,7 +82,8 @@ impl Local {
         let pipeline = transcoder::create_pipeline(&transcoder, "videos", MEDIA, OUTPUT).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        tokio::spawn(transcoder::serve(listener, transcoder.clone(), std::future::pending()));
+        let routes = transcoder::routes(transcoder.clone());
+        tokio::spawn(aws_json::serve(listener, routes, "local", std::future::pending()));
         Self { dir, database, store, transcoder, address, pipeline }
     }
 

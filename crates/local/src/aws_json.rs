@@ -1,35 +1,64 @@
-//! AWS's REST JSON protocol, as far as both services share it: authentication, requests and errors.
+//! AWS's JSON protocols, as far as the transcoders and EventBridge share them: authentication, requests and errors.
 
+use std::io;
+use std::sync::Arc;
+
+use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{Request, State};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
-use axum::middleware::Next;
+use axum::middleware::{Next, from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
-use serde_json::json;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::net::TcpListener;
 use uuid::Uuid;
-
-use super::state::Transcoder;
 
 const ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 
-/// An error response: the code in a header, the message in the body.
+/// Serves the routes of services until `shutdown`. Requests must be signed with this access key ID.
+///
+/// # Errors
+/// When the listener fails.
+pub async fn serve(
+    listener: TcpListener,
+    services: Router,
+    access_key_id: &str,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> io::Result<()> {
+    let router = services
+        .route_layer(from_fn_with_state(Arc::<str>::from(access_key_id), authenticate))
+        .fallback(unknown_operation)
+        .method_not_allowed_fallback(unknown_operation)
+        .layer(map_response(add_request_id));
+    axum::serve(listener, router).with_graceful_shutdown(shutdown).await
+}
+
+/// An error response: the code in a header, as REST JSON has it, and in the body, as JSON 1.1 has it.
 #[derive(Debug)]
-pub(super) struct ApiError {
+pub(crate) struct ApiError {
     pub status: StatusCode,
     pub code: &'static str,
     pub message: String,
 }
 
 impl ApiError {
-    pub(super) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+    pub(crate) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
         Self { status, code, message: message.into() }
     }
 }
 
+#[derive(Serialize)]
+struct ErrorBody {
+    message: String,
+    #[serde(rename = "__type")]
+    code: &'static str,
+}
+
 impl From<rusqlite::Error> for ApiError {
     fn from(error: rusqlite::Error) -> Self {
-        tracing::error!(%error, "the transcoders' database failed");
+        tracing::error!(%error, "the database failed");
         Self::new(
             StatusCode::INTERNAL_SERVER_ERROR,
             "InternalFailure",
@@ -40,7 +69,7 @@ impl From<rusqlite::Error> for ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let body = axum::Json(json!({ "message": self.message }));
+        let body = axum::Json(ErrorBody { message: self.message, code: self.code });
         let code = HeaderValue::from_static(self.code);
         (self.status, [(ERROR_TYPE, code)], body).into_response()
     }
@@ -48,10 +77,10 @@ impl IntoResponse for ApiError {
 
 /// Accepts requests whose SigV4 header names our access key. The signature itself is not verified: the port is open to
 /// this machine only, and a client without credentials still fails here as it would on AWS.
-pub(super) async fn authenticate(State(transcoder): State<Transcoder>, request: Request, next: Next) -> Response {
+async fn authenticate(State(ours): State<Arc<str>>, request: Request, next: Next) -> Response {
     let header = request.headers().get(header::AUTHORIZATION);
     match access_key_id(header) {
-        Ok(id) if id == transcoder.settings.access_key_id => next.run(request).await,
+        Ok(id) if *id == *ours => next.run(request).await,
         Ok(_) => ApiError::new(
             StatusCode::FORBIDDEN,
             "UnrecognizedClientException",
@@ -86,7 +115,7 @@ fn access_key_id(header: Option<&HeaderValue>) -> Result<&str, ApiError> {
 }
 
 /// Returns AWS's error for a path or method that no operation has.
-pub(super) async fn unknown_operation() -> ApiError {
+async fn unknown_operation() -> ApiError {
     ApiError::new(
         StatusCode::NOT_FOUND,
         "UnknownOperationException",
@@ -95,7 +124,7 @@ pub(super) async fn unknown_operation() -> ApiError {
 }
 
 /// Adds an ID to every response; the SDKs show it in their errors.
-pub(super) async fn add_request_id(mut response: Response) -> Response {
+async fn add_request_id(mut response: Response) -> Response {
     if let Ok(id) = HeaderValue::try_from(Uuid::new_v4().to_string()) {
         response.headers_mut().insert(REQUEST_ID, id);
     }
@@ -103,7 +132,7 @@ pub(super) async fn add_request_id(mut response: Response) -> Response {
 }
 
 /// Parses a request's JSON; `malformed` returns the service's own error.
-pub(super) fn parse<T: serde::de::DeserializeOwned>(
+pub(crate) fn parse<T: DeserializeOwned>(
     body: &Bytes,
     malformed: impl FnOnce(String) -> ApiError,
 ) -> Result<T, ApiError> {
