@@ -8,6 +8,7 @@ use s3s::{S3Result, s3_error};
 use super::headers::content_length;
 use super::object::Object;
 use super::percent_encoding::encode_path;
+use super::versions::NULL_VERSION;
 
 /// The maximum number of entries in a page.
 const MAX_KEYS: i32 = 1000;
@@ -62,6 +63,20 @@ impl KeyEncoder {
             last_modified: Some(object.last_modified.into()),
             storage_class: Some(dto::ObjectStorageClass::from_static(dto::ObjectStorageClass::STANDARD)),
             ..dto::Object::default()
+        });
+        entries.collect()
+    }
+
+    pub(super) fn versions(&self, objects: Vec<(String, Object)>) -> Vec<dto::ObjectVersion> {
+        let entries = objects.into_iter().map(|(key, object)| dto::ObjectVersion {
+            key: Some(self.encode(&key)),
+            version_id: Some(NULL_VERSION.to_owned()),
+            is_latest: Some(true),
+            size: Some(content_length(object.size)),
+            e_tag: Some(ETag::Strong(object.etag)),
+            last_modified: Some(object.last_modified.into()),
+            storage_class: Some(dto::ObjectVersionStorageClass::from_static(dto::ObjectVersionStorageClass::STANDARD)),
+            ..dto::ObjectVersion::default()
         });
         entries.collect()
     }

@@ -8,6 +8,7 @@
 //! | `GetObject` | browsers, with the URL that `video-api` presigns for playback |
 //! | `CopyObject` | `video-api`, which retries a video by copying it onto itself |
 //! | `PutObject`, `HeadObject`, `ListObjectsV2`, `DeleteObject`, `DeleteObjects` | `aws s3 cp`, `ls` and `rm`; SDKs |
+//! | `ListObjectVersions`, `DeleteObjects`, `ListMultipartUploads`, `AbortMultipartUpload` | `video-events`, which erases |
 //! | multipart uploads, with `ListParts` and `UploadPartCopy` | `aws s3 cp` with files over 8 MB; SDKs |
 //! | `ListBuckets`, `CreateBucket` | the deployment test, whose buckets have the stack's names |
 
@@ -20,6 +21,7 @@ mod headers;
 mod index;
 mod listing;
 mod listing_output;
+mod listing_requests;
 mod multipart;
 mod notification;
 mod object;
@@ -27,6 +29,7 @@ mod percent_encoding;
 mod service;
 mod store;
 mod transaction;
+mod versions;
 
 use std::io;
 use std::sync::Arc;
@@ -47,7 +50,7 @@ pub use error::StoreError;
 pub use files::{SealedFile, StagedFile};
 pub use index::SCHEMA;
 pub use listing::{Page, Query};
-pub use multipart::{Part, Upload};
+pub use multipart::{Part, Upload, UploadEntry, UploadsQuery};
 pub use notification::{EventName, NotificationConfig};
 pub use object::{Attributes, Object};
 pub use store::Store;

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io;
 use std::path::PathBuf;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rusqlite::{Connection, OptionalExtension};
 use s3s::crypto::{Checksum, Md5};
@@ -20,6 +20,9 @@ use crate::timestamps::unix_millis;
 /// The minimum size of every part but the last, as on AWS.
 const MIN_PART_SIZE: u64 = 5 * 1024 * 1024;
 
+/// The hex digits at the start of an upload's ID that are its time in Unix milliseconds.
+const ID_TIME_DIGITS: usize = 12;
+
 /// The upload that a request names: its ID is valid only together with the bucket and key it was created for.
 #[derive(Clone, Copy, Debug)]
 pub struct Upload<'a> {
@@ -29,6 +32,40 @@ pub struct Upload<'a> {
     pub key: &'a str,
     /// The ID that [`Store::create_upload`] returned.
     pub id: &'a str,
+}
+
+/// The parameters of a listing of uploads; see
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListMultipartUploads.html>.
+#[derive(Clone, Copy, Debug)]
+pub struct UploadsQuery<'a> {
+    /// The bucket.
+    pub bucket: &'a str,
+    /// Only uploads of keys that start with it.
+    pub prefix: &'a str,
+    /// Only uploads that sort after this key and ID.
+    pub after: (&'a str, &'a str),
+    /// The maximum number of uploads.
+    pub limit: usize,
+}
+
+/// An unfinished upload in a listing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UploadEntry {
+    /// The object's key.
+    pub key: String,
+    /// The ID that [`Store::create_upload`] returned.
+    pub id: String,
+}
+
+impl UploadEntry {
+    /// Returns when the upload was started, which its ID begins with.
+    #[must_use]
+    pub fn initiated(&self) -> Option<SystemTime> {
+        let millis = u64::from_str_radix(self.id.get(..ID_TIME_DIGITS)?, 16).ok()?;
+        let time = UNIX_EPOCH.checked_add(Duration::from_millis(millis))?;
+        // Earlier versions of this program created random IDs.
+        (time <= SystemTime::now()).then_some(time)
+    }
 }
 
 /// A part of an unfinished upload.
@@ -51,7 +88,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::NoSuchBucket`], or when the index cannot be written.
     pub fn create_upload(&self, bucket: &str, key: &str, attributes: &Attributes) -> Result<String> {
-        let id = uuid::Uuid::new_v4().simple().to_string();
+        let id = new_upload_id(SystemTime::now());
         self.transaction(|tx| {
             require_bucket(tx, bucket)?;
             tx.execute(
@@ -59,6 +96,26 @@ impl Store {
                 (&id, bucket, key, attributes_json(attributes)?),
             )?;
             Ok(id.clone())
+        })
+    }
+
+    /// Lists a page of the bucket's unfinished uploads, by key and then in the order in which they were started.
+    ///
+    /// # Errors
+    /// [`StoreError::NoSuchBucket`], or when the index cannot be read.
+    pub fn uploads(&self, query: UploadsQuery<'_>) -> Result<Vec<UploadEntry>> {
+        self.database.read(|index| {
+            require_bucket(index, query.bucket)?;
+            let mut statement = index.prepare_cached(
+                "SELECT key, id FROM uploads
+                 WHERE bucket = ?1 AND substr(key, 1, length(?2)) = ?2 AND (key, id) > (?3, ?4)
+                 ORDER BY key, id LIMIT ?5",
+            )?;
+            let (key, id) = query.after;
+            let uploads = statement.query_map((query.bucket, query.prefix, key, id, query.limit), |row| {
+                Ok(UploadEntry { key: row.get(0)?, id: row.get(1)? })
+            })?;
+            Ok(uploads.collect::<rusqlite::Result<_>>()?)
         })
     }
 
@@ -143,6 +200,12 @@ impl Store {
             tx.put(upload.bucket, upload.key, content, &attributes, EventName::CompleteMultipartUpload)
         })
     }
+}
+
+/// Returns an ID that sorts by time: the milliseconds and random digits.
+fn new_upload_id(now: SystemTime) -> String {
+    let random = uuid::Uuid::new_v4().simple().to_string();
+    format!("{:0width$x}{random}", unix_millis(now), width = ID_TIME_DIGITS)
 }
 
 fn upload_attributes(index: &Connection, upload: Upload<'_>) -> Result<Attributes> {

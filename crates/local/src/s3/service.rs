@@ -5,14 +5,15 @@ use std::time::SystemTime;
 
 use async_trait::async_trait;
 use s3s::dto::{
-    self, AbortMultipartUploadInput, AbortMultipartUploadOutput, Bucket, CompleteMultipartUploadInput,
+    AbortMultipartUploadInput, AbortMultipartUploadOutput, Bucket, CompleteMultipartUploadInput,
     CompleteMultipartUploadOutput, CompletedPart, CopyObjectInput, CopyObjectOutput, CopyObjectResult, CopyPartResult,
     CopySource, CreateBucketInput, CreateBucketOutput, CreateMultipartUploadInput, CreateMultipartUploadOutput,
-    DeleteObjectInput, DeleteObjectOutput, DeleteObjectsInput, DeleteObjectsOutput, DeletedObject, ETag,
-    GetObjectInput, GetObjectOutput, HeadObjectInput, HeadObjectOutput, ListBucketsInput, ListBucketsOutput,
-    ListObjectsV2Input, ListObjectsV2Output, ListPartsInput, ListPartsOutput, MetadataDirective, PostObjectInput,
-    PostObjectOutput, PutObjectInput, PutObjectOutput, Range, StreamingBlob, UploadPartCopyInput, UploadPartCopyOutput,
-    UploadPartInput, UploadPartOutput,
+    DeleteObjectInput, DeleteObjectOutput, DeleteObjectsInput, DeleteObjectsOutput, ETag, GetObjectInput,
+    GetObjectOutput, HeadObjectInput, HeadObjectOutput, ListBucketsInput, ListBucketsOutput, ListMultipartUploadsInput,
+    ListMultipartUploadsOutput, ListObjectVersionsInput, ListObjectVersionsOutput, ListObjectsV2Input,
+    ListObjectsV2Output, ListPartsInput, ListPartsOutput, MetadataDirective, PostObjectInput, PostObjectOutput,
+    PutObjectInput, PutObjectOutput, Range, StreamingBlob, UploadPartCopyInput, UploadPartCopyOutput, UploadPartInput,
+    UploadPartOutput,
 };
 use s3s::{S3, S3Error, S3Request, S3Response, S3Result, s3_error};
 use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _, AsyncWriteExt as _};
@@ -24,12 +25,12 @@ use super::error::StoreError;
 use super::files::{SealedFile, StagedFile};
 use super::form::{self, FormResponse};
 use super::headers::{attributes_from, content_length, object_output};
-use super::listing::Query;
-use super::listing_output::{KeyEncoder, continuation_token, decode_continuation_token, page_size};
 use super::multipart::Upload;
 use super::notification::EventName;
 use super::percent_encoding::encode_path;
 use super::store::Store;
+use super::versions::check_version;
+use super::{listing_requests, versions};
 
 /// Parts are numbered from 1.
 const MAX_PART_NUMBER: i32 = 10_000;
@@ -97,6 +98,7 @@ impl S3 for Service {
     async fn get_object(&self, req: S3Request<GetObjectInput>) -> S3Result<S3Response<GetObjectOutput>> {
         let input = req.input;
         reject_part_number(input.part_number)?;
+        check_version(input.version_id.as_deref())?;
         let (object, file) = self.store.read(&input.bucket, &input.key)?.ok_or(StoreError::NoSuchKey(input.key))?;
         read_conditions!(input).check(&object)?;
         let range = match &input.range {
@@ -119,6 +121,7 @@ impl S3 for Service {
     async fn head_object(&self, req: S3Request<HeadObjectInput>) -> S3Result<S3Response<HeadObjectOutput>> {
         let input = req.input;
         reject_part_number(input.part_number)?;
+        check_version(input.version_id.as_deref())?;
         let object = self.store.find(&input.bucket, &input.key)?.ok_or(StoreError::NoSuchKey(input.key))?;
         read_conditions!(input).check(&object)?;
         Ok(S3Response::new(object_output!(HeadObjectOutput, object, {
@@ -127,23 +130,11 @@ impl S3 for Service {
     }
 
     async fn delete_object(&self, req: S3Request<DeleteObjectInput>) -> S3Result<S3Response<DeleteObjectOutput>> {
-        let input = req.input;
-        self.store.transaction(|tx| tx.delete(&input.bucket, &input.key))?;
-        Ok(S3Response::new(DeleteObjectOutput::default()))
+        versions::delete_object(&self.store, req.input).map(S3Response::new)
     }
 
     async fn delete_objects(&self, req: S3Request<DeleteObjectsInput>) -> S3Result<S3Response<DeleteObjectsOutput>> {
-        let DeleteObjectsInput { bucket, delete, .. } = req.input;
-        self.store.transaction(|tx| delete.objects.iter().try_for_each(|object| tx.delete(&bucket, &object.key)))?;
-        let deleted = delete
-            .objects
-            .into_iter()
-            .map(|object| DeletedObject { key: Some(object.key), ..DeletedObject::default() });
-        let is_quiet = delete.quiet.unwrap_or_default();
-        Ok(S3Response::new(DeleteObjectsOutput {
-            deleted: (!is_quiet).then(|| deleted.collect()),
-            ..DeleteObjectsOutput::default()
-        }))
+        versions::delete_objects(&self.store, req.input, &req.headers).map(S3Response::new)
     }
 
     async fn copy_object(&self, req: S3Request<CopyObjectInput>) -> S3Result<S3Response<CopyObjectOutput>> {
@@ -176,35 +167,14 @@ impl S3 for Service {
     }
 
     async fn list_objects_v2(&self, req: S3Request<ListObjectsV2Input>) -> S3Result<S3Response<ListObjectsV2Output>> {
-        let input = req.input;
-        let max_keys = page_size(input.max_keys)?;
-        let after = match &input.continuation_token {
-            Some(token) => decode_continuation_token(token)?,
-            None => input.start_after.clone().unwrap_or_default(),
-        };
-        let page = self.store.list(Query {
-            bucket: &input.bucket,
-            prefix: input.prefix.as_deref().unwrap_or_default(),
-            delimiter: input.delimiter.as_deref().filter(|text| !text.is_empty()),
-            after: &after,
-            limit: max_keys.unsigned_abs() as usize,
-        })?;
-        let keys = KeyEncoder::new(input.encoding_type.as_ref());
-        Ok(S3Response::new(ListObjectsV2Output {
-            key_count: i32::try_from(page.objects.len() + page.common_prefixes.len()).ok(),
-            is_truncated: Some(page.next.is_some()),
-            next_continuation_token: page.next.as_deref().map(continuation_token),
-            contents: Some(keys.contents(page.objects)),
-            common_prefixes: Some(keys.common_prefixes(page.common_prefixes)),
-            max_keys: Some(max_keys),
-            name: Some(input.bucket),
-            prefix: Some(keys.encode(input.prefix.as_deref().unwrap_or_default())),
-            delimiter: input.delimiter.as_deref().map(|text| keys.encode(text)),
-            start_after: input.start_after.as_deref().map(|text| keys.encode(text)),
-            continuation_token: input.continuation_token,
-            encoding_type: input.encoding_type,
-            ..ListObjectsV2Output::default()
-        }))
+        listing_requests::list_objects(&self.store, req.input).map(S3Response::new)
+    }
+
+    async fn list_object_versions(
+        &self,
+        req: S3Request<ListObjectVersionsInput>,
+    ) -> S3Result<S3Response<ListObjectVersionsOutput>> {
+        listing_requests::list_versions(&self.store, req.input).map(S3Response::new)
     }
 
     async fn create_multipart_upload(
@@ -267,32 +237,14 @@ impl S3 for Service {
     }
 
     async fn list_parts(&self, req: S3Request<ListPartsInput>) -> S3Result<S3Response<ListPartsOutput>> {
-        let input = req.input;
-        let limit = page_size(input.max_parts)?;
-        let marker = input.part_number_marker.unwrap_or_default();
-        let parts = self.store.parts(Upload { bucket: &input.bucket, key: &input.key, id: &input.upload_id })?;
-        let mut later = parts.into_iter().filter(|part| part.number > marker);
-        let page: Vec<_> = later.by_ref().take(limit.unsigned_abs() as usize).collect();
-        let is_truncated = later.next().is_some();
-        let last = page.last().map(|part| part.number);
-        let parts = page.into_iter().map(|part| dto::Part {
-            part_number: Some(part.number),
-            size: Some(content_length(part.size)),
-            e_tag: Some(ETag::Strong(part.etag)),
-            last_modified: Some(part.last_modified.into()),
-            ..dto::Part::default()
-        });
-        Ok(S3Response::new(ListPartsOutput {
-            parts: Some(parts.collect()),
-            is_truncated: Some(is_truncated),
-            next_part_number_marker: last.filter(|_| is_truncated),
-            part_number_marker: Some(marker),
-            max_parts: Some(limit),
-            bucket: Some(input.bucket),
-            key: Some(input.key),
-            upload_id: Some(input.upload_id),
-            ..ListPartsOutput::default()
-        }))
+        listing_requests::list_parts(&self.store, req.input).map(S3Response::new)
+    }
+
+    async fn list_multipart_uploads(
+        &self,
+        req: S3Request<ListMultipartUploadsInput>,
+    ) -> S3Result<S3Response<ListMultipartUploadsOutput>> {
+        listing_requests::list_uploads(&self.store, req.input).map(S3Response::new)
     }
 
     async fn complete_multipart_upload(

@@ -39,7 +39,7 @@ pub(super) const SCHEMA: &str = "
 const COLUMNS: &str = "number, id, service, queue, token, request, input_bucket, input_key, output_bucket, \
                        output_key, status, submitted_at, started_at, finished_at, result";
 
-/// A job's status: `submitted -> progressing -> complete | error`, or `submitted -> canceled`.
+/// A job's status: `submitted -> progressing -> complete | error`, or `canceled` before the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Status {
     Submitted,
@@ -222,18 +222,19 @@ pub(super) fn list(
     Ok(page.truncate(rows, |job: &Job| job.number))
 }
 
-/// Cancels a job that was not started; returns whether there was one.
-pub(super) fn cancel(db: &Connection, id: &str, now: i64) -> rusqlite::Result<bool> {
-    let changed = db.execute(
-        "UPDATE jobs SET status = :canceled, finished_at = :now WHERE id = :id AND status = :submitted",
-        named_params! {
-            ":canceled": Status::Canceled.name(),
-            ":now": now,
-            ":id": id,
-            ":submitted": Status::Submitted.name(),
-        },
-    )?;
-    Ok(changed == 1)
+/// Cancels a job and returns its new state. The caller has checked, in the same transaction, that it may be canceled.
+pub(super) fn cancel(db: &Connection, id: &str, now: i64) -> rusqlite::Result<Job> {
+    db.query_row(
+        &format!("UPDATE jobs SET status = :canceled, finished_at = :now WHERE id = :id RETURNING {COLUMNS}"),
+        named_params! { ":canceled": Status::Canceled.name(), ":now": now, ":id": id },
+        Job::from_row,
+    )
+}
+
+/// Returns whether a job is canceled.
+pub(super) fn is_canceled(db: &Connection, id: &str) -> rusqlite::Result<bool> {
+    db.prepare_cached("SELECT EXISTS (SELECT 1 FROM jobs WHERE id = :id AND status = :canceled)")?
+        .query_row(named_params! { ":id": id, ":canceled": Status::Canceled.name() }, |row| row.get(0))
 }
 
 /// Returns whether any job waits to be started.

@@ -4,12 +4,10 @@
 //!
 //! | service | operation | client |
 //! |---|---|---|
-//! | Elastic Transcoder | `CreateJob`, `ReadJob`, `ListJobsByPipeline` | `video-events` |
-//! | | `CancelJob` | an operator's AWS client |
+//! | Elastic Transcoder | `CreateJob`, `ReadJob`, `ListJobsByPipeline`, `CancelJob` | `video-events` |
 //! | | `CreatePipeline` | the deployment test, as docs/DEPLOY.md creates one |
 //! | | `ReadPipeline`, `ListPipelines` | whoever needs the ID for `PIPELINE_NAME`: an operator, the tests |
-//! | MediaConvert | `CreateJob`, `GetJob`, `ListJobs` | `video-events` |
-//! | | `CancelJob` | an operator's AWS client |
+//! | MediaConvert | `CreateJob`, `GetJob`, `ListJobs`, `CancelJob` | `video-events` |
 
 mod elastictranscoder;
 mod failure;

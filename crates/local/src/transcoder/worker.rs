@@ -83,10 +83,15 @@ fn start_next(transcoder: &Transcoder) -> rusqlite::Result<Option<Job>> {
 
 async fn run(transcoder: Transcoder, job: Job) {
     tracing::info!(job.id, "transcoding");
-    let result = match transcode(&transcoder, &job).await {
-        Ok((media, content)) => complete(&transcoder, &job, media, content),
-        Err(failure) => Err(failure),
+    let transcoded = tokio::select! {
+        transcoded = transcode(&transcoder, &job) => transcoded,
+        // Dropping the other future kills ffmpeg and deletes its output.
+        () = canceled(&transcoder, &job) => {
+            tracing::info!(job.id, "canceled");
+            return;
+        }
     };
+    let result = transcoded.and_then(|(media, content)| complete(&transcoder, &job, media, content));
     match result {
         Ok(()) => tracing::info!(job.id, "transcoded"),
         Err(failure) => {
@@ -94,6 +99,15 @@ async fn run(transcoder: Transcoder, job: Job) {
             let outcome = failed_outcome(&job, &failure);
             retry_until_ok(|| fail(&transcoder, &job, &outcome)).await;
         }
+    }
+}
+
+/// Waits until the job is canceled.
+async fn canceled(transcoder: &Transcoder, job: &Job) {
+    let mut commits = transcoder.database.commits();
+    while !retry_until_ok(|| transcoder.database.read(|db| jobs::is_canceled(db, &job.id))).await {
+        // The database lives as long as `transcoder`, so the channel is never closed.
+        commits.changed().await.ok();
     }
 }
 

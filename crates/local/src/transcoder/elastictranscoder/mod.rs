@@ -19,7 +19,7 @@ use video_core::TranscoderKind;
 use self::create_job::CreateJob;
 use self::json::{job_json, page_token, pipeline_json};
 use self::validation::{check_id, find_pipeline, invalid, not_found, text};
-use super::jobs;
+use super::jobs::{self, Status};
 use super::pages::Page;
 use super::pipelines;
 use super::state::Transcoder;
@@ -91,7 +91,8 @@ async fn cancel_job(State(transcoder): State<Transcoder>, Path(id): Path<String>
     transcoder.database.transaction(|tx| {
         let job = jobs::find(tx, SERVICE, &id)?;
         let job = job.ok_or_else(|| not_found(&transcoder.settings.account, "job", &id))?;
-        if jobs::cancel(tx, &job.id, now_millis())? {
+        if job.status == Status::Submitted {
+            jobs::cancel(tx, &job.id, now_millis())?;
             return Ok(());
         }
         let status = job.status.name();

@@ -24,6 +24,7 @@ use super::jobs::{self, Status};
 use super::pages::Page;
 use super::state::Transcoder;
 use crate::aws_json::{ApiError, parse};
+use crate::event_queue;
 use crate::timestamps::now_millis;
 
 pub(super) use failure::failed_outcome;
@@ -68,14 +69,18 @@ async fn get_job(State(transcoder): State<Transcoder>, Path(id): Path<String>) -
     Ok(Json(json!({ "job": job_json(&transcoder, &job) })))
 }
 
-/// Cancels a job that was not started. AWS also stops a progressing one; here it is then too late.
+/// Cancels a job that has not ended; the worker stops one that runs.
 async fn cancel_job(State(transcoder): State<Transcoder>, Path(id): Path<String>) -> JsonWithStatus {
     transcoder.database.transaction(|tx| {
         let job = jobs::find(tx, SERVICE, &id)?.ok_or_else(|| no_such_job(&id))?;
-        if jobs::cancel(tx, &job.id, now_millis())? {
-            return Ok(());
+        if !matches!(job.status, Status::Submitted | Status::Progressing) {
+            return Err(conflict(format!(
+                "The job {id} can't be canceled: its status is {}.",
+                status_name(job.status)
+            )));
         }
-        Err(conflict(format!("The job {id} can't be canceled: its status is {}.", status_name(job.status))))
+        let canceled = jobs::cancel(tx, &job.id, now_millis())?;
+        Ok(event_queue::enqueue(tx, &state_change_event(&transcoder, &canceled))?)
     })?;
     Ok((StatusCode::ACCEPTED, Json(json!({}))))
 }

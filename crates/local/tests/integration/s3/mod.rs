@@ -7,6 +7,7 @@ mod forms;
 mod listing;
 mod multipart;
 mod objects;
+mod versions;
 
 use std::net::SocketAddr;
 use std::path::Path;

@@ -129,3 +129,60 @@ async fn an_aborted_upload_leaves_nothing() {
     assert_eq!(status_and_code(abort().await), (404, "NoSuchUpload".to_owned()));
     assert_eq!(object_files(dir.path()), 0);
 }
+
+#[tokio::test]
+async fn unfinished_uploads_are_listed_by_key_and_then_by_age_until_they_end() {
+    let dir = TempDir::new().unwrap();
+    let server = Server::start(dir.path()).await;
+    let mut expected = Vec::new();
+    for key in ["Alba/0/a b.webm", "Alba/0/ü.webm", "Alba/0/ü.webm", "Alba/01.webm", "other"] {
+        // IDs sort by time to the millisecond.
+        tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+        let create = server.client.create_multipart_upload().bucket(MEDIA).key(key);
+        let id = create.send().await.unwrap().upload_id.unwrap();
+        expected.push((key.to_owned(), id));
+    }
+    expected.sort();
+    assert_eq!(expected[2].0, "Alba/0/ü.webm");
+    for (prefix, count) in [("", 5), ("Alba/0", 4), ("Alba/0/", 3), ("Alba/0/ü", 2), ("nothing", 0)] {
+        for page_size in 1..=5 {
+            let listed = list_uploads(&server, prefix, page_size).await;
+            let matching = expected.iter().filter(|(key, _)| key.starts_with(prefix)).cloned();
+            assert_eq!(listed, matching.collect::<Vec<_>>(), "{prefix} {page_size}");
+            assert_eq!(listed.len(), count);
+        }
+    }
+    let after = server.client.list_multipart_uploads().bucket(MEDIA).key_marker("Alba/0/ü.webm");
+    let after = after.send().await.unwrap();
+    assert_eq!(after.uploads()[0].key(), Some("Alba/01.webm"));
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs_f64();
+    let age = now - after.uploads()[0].initiated().unwrap().as_secs_f64();
+    assert!((-1.0..60.0).contains(&age), "{age}");
+    let by_folder = server.client.list_multipart_uploads().bucket(MEDIA).delimiter("/").send().await;
+    assert_eq!(status_and_code(by_folder), (501, "NotImplemented".to_owned()));
+
+    for (key, id) in &expected {
+        let abort = server.client.abort_multipart_upload().bucket(MEDIA).key(key).upload_id(id);
+        abort.send().await.unwrap();
+    }
+    assert_eq!(list_uploads(&server, "", 5).await, []);
+    let elsewhere = server.client.list_multipart_uploads().bucket("no-such-bucket").send().await;
+    assert_eq!(status_and_code(elsewhere), (404, "NoSuchBucket".to_owned()));
+}
+
+/// Returns the key and ID of every upload, page by page.
+async fn list_uploads(server: &Server, prefix: &str, page_size: i32) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    let (mut key, mut id) = (None, None);
+    loop {
+        let list = server.client.list_multipart_uploads().bucket(MEDIA).prefix(prefix).max_uploads(page_size);
+        let page = list.set_key_marker(key).set_upload_id_marker(id).send().await.unwrap();
+        assert!(page.uploads().len() <= usize::try_from(page_size).unwrap());
+        let uploads = page.uploads().iter();
+        found.extend(uploads.map(|upload| (upload.key().unwrap().to_owned(), upload.upload_id().unwrap().to_owned())));
+        if page.is_truncated() != Some(true) {
+            return found;
+        }
+        (key, id) = (page.next_key_marker, page.next_upload_id_marker);
+    }
+}

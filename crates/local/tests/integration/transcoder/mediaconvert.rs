@@ -87,8 +87,9 @@ async fn mediaconvert_overwrites_and_names_the_missing_file() {
     local.submit_to_mediaconvert("a/y.mp4", "s3://output/").await;
     local.submit_to_mediaconvert("a/x.mp4", "s3://no-such-bucket/").await;
     local.submit_to_mediaconvert("a/x.mp4", "s3://output/another-name").await;
+    local.submit_to_mediaconvert("a/x.mp4", "s3://output/output/web/Alba/0/a.b/01-0001").await;
     local.work();
-    let events = local.events(8).await;
+    let events = local.events(10).await;
     assert_eq!(events[1]["detail"]["status"], "COMPLETE");
     assert_is_the_web_preset(&local.output("x.mp4"), 160, 120, false);
     assert_eq!(events[3]["detail"]["errorCode"], 1404);
@@ -96,6 +97,9 @@ async fn mediaconvert_overwrites_and_names_the_missing_file() {
     assert_eq!(events[3]["detail"]["errorMessage"], message);
     assert_eq!(events[5]["detail"]["errorMessage"], "The S3 bucket no-such-bucket does not exist");
     assert_is_the_web_preset(&local.output("another-name.mp4"), 160, 120, false);
+    let paths = &events[9]["detail"]["outputGroupDetails"][0]["outputDetails"][0]["outputFilePaths"];
+    assert_eq!(*paths, json!(["s3://output/output/web/Alba/0/a.b/01-0001.mp4"]));
+    assert_is_the_web_preset(&local.output("output/web/Alba/0/a.b/01-0001.mp4"), 160, 120, false);
 }
 
 #[tokio::test]
