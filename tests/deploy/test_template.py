@@ -138,12 +138,17 @@ def test_the_table_has_the_schema_of_the_code():
     indexes = {index["IndexName"]: index for index in table["GlobalSecondaryIndexes"]}
     assert {name: keys(index["KeySchema"]) for name, index in indexes.items()} == {
         "video-index": [("video", "HASH")],
-        "mail-index": [("Mail", "HASH"), ("ProjectStep", "RANGE")],
-        "open-index": [("open", "HASH"), ("uploadedAt", "RANGE")],
+        "status-index": [("status", "HASH"), ("listedAt", "RANGE")],
+        "project-index": [("project", "HASH"), ("status", "HASH"), ("listedAt", "RANGE")],
+        "step-index": [("ProjectStep", "HASH"), ("status", "HASH"), ("listedAt", "RANGE")],
+        "mail-list-index": [("Mail", "HASH"), ("listedAt", "RANGE")],
+        "outbox-index": [("open", "HASH"), ("openSince", "RANGE")],
     }
     assert all(index["Projection"] == {"ProjectionType": "KEYS_ONLY"} for index in indexes.values())
     attributes = {item["AttributeName"]: item["AttributeType"] for item in table["AttributeDefinitions"]}
-    assert attributes == dict.fromkeys(["ProjectStep", "Mail", "video", "open", "uploadedAt"], "S")
+    # DynamoDB accepts the definition of an attribute only if a key uses it.
+    schemas = [table["KeySchema"], *(index["KeySchema"] for index in indexes.values())]
+    assert attributes == dict.fromkeys({name for schema in schemas for name, _ in keys(schema)}, "S")
 
 
 @pytest.mark.parametrize("bucket", BUCKETS)
@@ -282,7 +287,22 @@ def test_a_received_dead_letter_is_visible_again_after_two_minutes():
     assert properties("DeadLetters")["VisibilityTimeout"] == 120
 
 
-def test_the_sweep_for_stuck_videos_runs_every_quarter_of_an_hour():
+def test_requests_to_retry_or_erase_wake_the_events_function_and_its_own_events_do_not():
+    rule = properties("RequestRule")
+    assert rule["EventPattern"] == {
+        "source": ["video"],
+        "detail-type": ["Video Retry Requested", "Video Erase Requested"],
+    }
+    (target,) = rule["Targets"]
+    assert target["Arn"] == {"Fn::GetAtt": ["EventsFunction", "Arn"]}
+    assert not {"Input", "InputPath", "InputTransformer"} & target.keys()
+    assert target["RetryPolicy"] == {"MaximumRetryAttempts": 185, "MaximumEventAgeInSeconds": 24 * 60 * 60}
+    permissions = [properties(name) for name in of_type("AWS::Lambda::Permission")]
+    (permission,) = [p for p in permissions if p["SourceArn"] == {"Fn::GetAtt": ["RequestRule", "Arn"]}]
+    assert (permission["FunctionName"], permission["Principal"]) == ({"Ref": "EventsFunction"}, "events.amazonaws.com")
+
+
+def test_the_sweep_runs_every_quarter_of_an_hour():
     (rule,) = [properties(name) for name in of_type("AWS::Events::Rule") if "ScheduleExpression" in properties(name)]
     assert rule["ScheduleExpression"] == "rate(15 minutes)"
     assert json.loads(rule["Targets"][0]["Input"]) == {"source": "video-events", "detail-type": "Sweep"}
@@ -303,7 +323,94 @@ def test_every_variable_is_one_that_the_code_reads():
             assert f'"{variable}"' in code, variable
 
 
+@pytest.mark.parametrize(
+    "parameter, variable, days", [("RetentionDays", "RETENTION_DAYS", 0), ("UnusedFormDays", "UNUSED_FORM_DAYS", 30)]
+)
+def test_only_the_events_function_knows_how_long_videos_and_unused_forms_are_kept(parameter, variable, days):
+    allowed = T["Parameters"][parameter]
+    assert (allowed["Default"], allowed["MinValue"], allowed["MaxValue"]) == (days, 0, 36500)
+    assert properties("EventsFunction")["Environment"]["Variables"][variable] == {"Ref": parameter}
+    assert variable not in properties("ApiFunction")["Environment"]["Variables"]
+
+
 # ---- Permissions -----------------------------------------------------------------------------------------------------
+
+
+def bucket_named(name: str, objects: str = "") -> dict:
+    """Returns the ARN of a bucket, or of its objects, as the policies spell it."""
+    number = {"StackNumber": {"Fn::Select": [2, {"Fn::Split": ["/", {"Ref": "AWS::StackId"}]}]}}
+    return {"Fn::Sub": [f"arn:${{AWS::Partition}}:s3:::video-{name}-${{StackNumber}}{objects}", number]}
+
+
+def granted(role: str, service: str) -> dict[str, list]:
+    """Returns a role's actions of one service, each with the resources for which it is granted."""
+    found: dict[str, list] = {}
+    for statement in statements(ROLES[role]):
+        for action in as_list(statement["Action"]):
+            if action.startswith(f"{service}:"):
+                found.setdefault(action.removeprefix(f"{service}:"), []).extend(as_list(statement["Resource"]))
+    return found
+
+
+RECORDS = {"Fn::GetAtt": ["Table", "Outputs.TableArn"]}
+INDEXES = {"Fn::Sub": "${Table.Outputs.TableArn}/index/*"}
+MEDIA, OUTPUT = bucket_named("media"), bucket_named("output")
+UPLOADS, RESULTS = bucket_named("media", "/*"), bucket_named("output", "/*")
+
+
+def test_the_api_reads_and_updates_records_and_never_scans():
+    only_records = dict.fromkeys(["GetItem", "BatchGetItem", "UpdateItem"], [RECORDS])
+    assert granted("ApiRole", "dynamodb") == {**only_records, "Query": [RECORDS, INDEXES]}
+
+
+def test_the_api_signs_forms_and_links_and_learns_that_an_upload_is_missing():
+    assert granted("ApiRole", "s3") == {
+        "PutObject": [UPLOADS],
+        "GetObject": [UPLOADS, RESULTS],
+        "ListBucket": [MEDIA],
+        "PutObjectAcl": [UPLOADS],
+    }
+
+
+def test_the_events_function_writes_deletes_and_scans_records():
+    only_records = dict.fromkeys(["GetItem", "PutItem", "UpdateItem", "DeleteItem", "Scan"], [RECORDS])
+    assert granted("EventsRole", "dynamodb") == {**only_records, "Query": [RECORDS, INDEXES]}
+
+
+def test_the_events_function_finds_and_deletes_versions_and_reads_no_video():
+    assert granted("EventsRole", "s3") == {
+        "ListBucket": [MEDIA, OUTPUT],
+        "ListBucketVersions": [MEDIA, OUTPUT],
+        "ListBucketMultipartUploads": [MEDIA],
+        "DeleteObject": [UPLOADS, RESULTS],
+        "DeleteObjectVersion": [UPLOADS, RESULTS],
+        "AbortMultipartUpload": [UPLOADS],
+    }
+
+
+def test_no_other_role_may_delete_anything():
+    actions = {role: [a for s in statements(ROLES[role]) for a in as_list(s["Action"])] for role in ROLES}
+    assert {role for role in ROLES if re.search("Delete|Abort|Cancel", " ".join(actions[role]))} == {"EventsRole"}
+
+
+@pytest.mark.parametrize("role", ["ApiRole", "EventsRole"])
+def test_both_functions_put_events_on_the_default_bus_only(role):
+    bus = "arn:${AWS::Partition}:events:${AWS::Region}:${AWS::AccountId}:event-bus/${Bus}"
+    assert granted(role, "events") == {"PutEvents": [{"Fn::Sub": [bus, {"Bus": "default"}]}]}
+
+
+@pytest.mark.parametrize(
+    "transcoder, creating, reading",
+    [
+        ("mediaconvert", {"CreateJob", "ListJobs"}, {"GetJob", "CancelJob"}),
+        ("elastictranscoder", {"CreateJob", "ListJobsByPipeline"}, {"ReadJob", "CancelJob"}),
+    ],
+)
+def test_jobs_are_created_listed_read_and_cancelled(transcoder, creating, reading):
+    jobs = granted("EventsRole", transcoder)
+    assert jobs.keys() == creating | reading
+    (of_a_job,) = {json.dumps(jobs[action]) for action in reading}
+    assert of_a_job.endswith('/*"}]')
 
 
 @pytest.mark.parametrize("role", ROLES)
@@ -371,6 +478,8 @@ def test_the_api_is_throttled_and_its_access_log_has_no_query_strings():
         "ThrottlingRateLimit": {"Ref": "ThrottlingRateLimit"},
         "ThrottlingBurstLimit": {"Ref": "ThrottlingBurstLimit"},
     }
+    parameters = T["Parameters"]
+    assert [parameters[f"Throttling{limit}Limit"]["Default"] for limit in ("Rate", "Burst")] == [200, 500]
     log = json.loads(stage["AccessLogSettings"]["Format"])
     assert log["path"] == "$context.path"
     # The variables that contain, or may contain, the query string.
