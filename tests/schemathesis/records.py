@@ -1,4 +1,5 @@
-"""Gives a running video-local a failed video, which is the example in the description, and a ready one."""
+"""Gives a running video-local a ready video, and the examples in the description: a failed one to be retried, and two
+to be erased."""
 
 import json
 import subprocess
@@ -21,10 +22,11 @@ def states():
     return sorted(video["status"] for video in requests.get(f"{READY['api']}/videos", auth=admin, timeout=30).json())
 
 
-upload("testProject", "eduard@orkei.com", b"no video")
+for mail in ("eduard@orkei.com", "once@orkei.com", "erased@orkei.com"):
+    upload("testProject", mail, b"no video")
 upload("other", "a@b", subprocess.run(WEBM.split(), check=True, capture_output=True).stdout)
 deadline = time.monotonic() + 120
-while states() != ["failed", "ready"]:
+while states() != ["failed", "failed", "failed", "ready"]:
     if time.monotonic() > deadline:
         sys.exit(f"the uploads ended as {states()}")
     time.sleep(0.1)
