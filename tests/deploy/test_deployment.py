@@ -140,10 +140,16 @@ class Deployment:
 
     # ---- As a client ----
 
-    def get(self, path: str, **options) -> requests.Response:
+    def request(self, method: str, path: str, **options) -> requests.Response:
         host = f"{self.physical('HttpApi')}.execute-api.localhost:{self.cloud.port}"
         headers = {"Host": host, **options.pop("headers", {})}
-        return requests.get(self.cloud.endpoint + path, headers=headers, timeout=40, **options)
+        return requests.request(method, self.cloud.endpoint + path, headers=headers, timeout=40, **options)
+
+    def get(self, path: str, **options) -> requests.Response:
+        return self.request("GET", path, **options)
+
+    def as_admin(self, method: str, path: str, **parameters) -> requests.Response:
+        return self.request(method, path, params=parameters, auth=self.login())
 
     def login(self) -> tuple[str, str]:
         answer = self.client("secretsmanager").get_secret_value(SecretId=self.outputs["AdminSecretArn"])
@@ -160,10 +166,13 @@ class Deployment:
         assert posted.status_code == 201, posted.text
         return form["fields"]["key"]
 
-    def record(self, mail: str) -> dict:
-        answer = self.get("/videos/", params={"mail": mail}, auth=self.login())
+    def records(self, **filters) -> list[dict]:
+        answer = self.as_admin("GET", "/videos/", **filters)
         assert answer.status_code == 200, answer.text
-        (record,) = answer.json()
+        return answer.json()
+
+    def record(self, mail: str) -> dict:
+        (record,) = self.records(mail=mail)
         return record
 
     def eventually(self, mail: str, status: str, seconds: float = 60) -> dict:
@@ -174,6 +183,19 @@ class Deployment:
             return record if record["status"] == status else None
 
         return eventually(reached, f"the video of {mail} is {status}", seconds)
+
+    def versions(self, *keys: str) -> list[dict]:
+        """Returns every version and delete marker of these uploads and of all their results."""
+        found = []
+        for stem in [key.rsplit(".", 1)[0] for key in keys]:
+            for bucket, prefix in ((self.media, stem), (self.output, f"output/web/{stem}")):
+                listed = self.client("s3").list_object_versions(Bucket=bucket, Prefix=prefix)
+                found += listed.get("Versions", []) + listed.get("DeleteMarkers", [])
+        return found
+
+    def items(self) -> list[dict]:
+        """Returns the whole table, tombstones included."""
+        return self.client("dynamodb").scan(TableName=self.outputs["TableName"], ConsistentRead=True)["Items"]
 
     def lease_end(self, mail: str) -> int:
         """Returns the end of the lease in epoch seconds; 0 if there is none."""
@@ -353,6 +375,137 @@ def test_the_sweep_is_understood(system):
     assert "FunctionError" not in answer, answer["Payload"].read()
 
 
+# ---- What the admin does ---------------------------------------------------------------------------------------------
+
+
+def test_a_retry_wakes_the_events_function_through_eventbridge_and_copies_nothing(system, video):
+    system.bridge.rejecting = True
+    key = system.upload(video, "retried@example.com")
+    failed = system.eventually("retried@example.com", "failed")
+    system.bridge.rejecting = False
+    uploads = [version for version in system.versions(key) if version["Key"] == key]
+
+    answer = system.as_admin("POST", "/videos/Alba/0/retry", mail="retried@example.com")
+    assert (answer.status_code, answer.json()["status"]) == (202, "uploaded"), answer.text
+    # The sweep would leave it alone for a quarter of an hour.
+    record = system.eventually("retried@example.com", "ready")
+    assert record["sequencer"] == f"{failed['sequencer']}.0001"
+    assert is_720p(record["playback"])
+    assert [version for version in system.versions(key) if version["Key"] == key] == uploads
+    assert system.as_admin("POST", "/videos/Alba/0/retry", mail="retried@example.com").status_code == 409
+
+
+def test_a_video_whose_upload_is_gone_cannot_be_retried(system, directory):
+    """The API's role may list the bucket, or S3 would respond with 403 to its question, and the API with 503."""
+    broken = directory / "broken.webm"
+    key = system.upload(broken, "missing@example.com")
+    system.eventually("missing@example.com", "failed")
+    system.client("s3").delete_object(Bucket=system.media, Key=key)
+    answer = system.as_admin("POST", "/videos/Alba/0/retry", mail="missing@example.com")
+    assert (answer.status_code, answer.json()["Code"]) == (409, "ConflictError"), answer.text
+
+
+def test_a_result_is_announced_on_the_bus_without_the_mail(system, video):
+    queue = system.client("sqs").create_queue(QueueName="announcements")["QueueUrl"]
+    events = system.client("events")
+    pattern = {"source": ["video"], "detail-type": ["Video Ready", "Video Failed"]}
+    events.put_rule(Name="announcements", EventPattern=json.dumps(pattern))
+    arn = f"arn:aws:sqs:{REGION}:{ACCOUNT}:announcements"
+    events.put_targets(Rule="announcements", Targets=[{"Id": "queue", "Arn": arn}])
+
+    def announced() -> list[dict]:
+        answer = system.client("sqs").receive_message(QueueUrl=queue, WaitTimeSeconds=1)
+        return [json.loads(message["Body"]) for message in answer.get("Messages", [])]
+
+    key = system.upload(video, "announced@example.com")
+    record = system.eventually("announced@example.com", "ready")
+    (event,) = eventually(announced, "the result is announced", 30)
+    assert (event["source"], event["detail-type"]) == ("video", "Video Ready")
+    assert event["detail"] == {
+        "project": "Alba",
+        "step": 0,
+        "video": key,
+        "sequencer": record["sequencer"],
+        "status": "ready",
+        "output": record["output"],
+    }
+    assert "announced@example.com" not in json.dumps(event)
+
+    events.remove_targets(Rule="announcements", Ids=["queue"])
+    events.delete_rule(Name="announcements")
+    system.client("sqs").delete_queue(QueueUrl=queue)
+
+
+def test_an_erased_video_leaves_both_buckets_and_the_table_and_its_old_form_brings_nothing_back(system, video):
+    mail = "erased@example.com"
+    form = system.get("/presignedurl/Alba/0/", params={"mail": mail}).json()
+    key = system.upload(video, mail)
+    first = system.eventually(mail, "ready")["sequencer"]
+    system.upload(video, mail)
+    eventually(lambda: system.record(mail)["sequencer"] != first, "the second upload is claimed")
+    system.eventually(mail, "ready")
+    assert len(system.versions(key)) >= 4
+
+    answer = system.as_admin("DELETE", "/videos/Alba/0", mail=mail)
+    assert (answer.status_code, answer.json()) == (202, {"deleting": 1}), answer.text
+    eventually(lambda: system.records(mail=mail, status="deleting") == [], "the record is gone")
+    assert system.records(mail=mail) == []
+    assert system.versions(key) == []
+    assert mail not in json.dumps(system.items())
+    assert system.as_admin("DELETE", "/videos/Alba/0", mail=mail).status_code == 404
+
+    assert post(form["url"], form["fields"], video).status_code == 201
+    eventually(lambda: system.versions(key) == [], "what the old form posted is gone")
+    assert system.records(mail=mail) == []
+
+
+def test_all_videos_of_a_person_are_erased_at_once(system, video):
+    mail = "everything@example.com"
+    keys = [system.upload(video, mail, project=project) for project in ("Alba", "Other")]
+    answer = system.as_admin("DELETE", "/videos", mail=mail)
+    assert (answer.status_code, answer.json()) == (202, {"deleting": 2, "more": False}), answer.text
+    eventually(lambda: system.records(mail=mail, status="deleting") == [], "the records are gone")
+    assert system.versions(*keys) == []
+    assert mail not in json.dumps(system.items())
+    assert system.as_admin("DELETE", "/videos", mail=mail).status_code == 404
+
+
+def test_videos_are_listed_newest_first_and_counted(system):
+    listed = [record["listedAt"] for record in system.records()]
+    assert len(listed) > 3 and listed == sorted(listed, reverse=True)
+    counts = system.as_admin("GET", "/videos/counts", project="Alba").json()
+    assert counts.pop("capped") == []
+    assert {status: len(system.records(project="Alba", status=status)) for status in counts} == counts
+    assert counts["ready"] > 0 and counts["failed"] > 0
+
+
+def test_records_of_the_original_are_copied_in_and_appear_in_the_list(system):
+    dynamodb, names = system.client("dynamodb"), ("ProjectStep", "Mail")
+    dynamodb.create_table(
+        TableName="original",
+        BillingMode="PAY_PER_REQUEST",
+        KeySchema=[{"AttributeName": name, "KeyType": kind} for name, kind in zip(names, ("HASH", "RANGE"))],
+        AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in names],
+    )
+    for number in range(30):
+        values = {
+            "ProjectStep": "Original-3",
+            "Mail": f"{number}@example.com",
+            "video": f"Original/3/{number:020}.webm",
+        }
+        dynamodb.put_item(TableName="original", Item={name: {"S": value} for name, value in values.items()})
+    assert system.records(project="Original") == []
+
+    environment, tools = system.cloud.environment(), template.ROOT / "tools"
+    command(tools / "copy-records", "original", system.outputs["TableName"], environment=environment)
+    for completed in (30, 0):
+        told = command(tools / "backfill", system.outputs["EventsFunctionName"], environment=environment)
+        assert f": {completed} records completed" in told.splitlines()[-1]
+    records = system.records(project="Original", status="requested")
+    assert len(records) == 30
+    dynamodb.delete_table(TableName="original")
+
+
 # ---- Permissions -----------------------------------------------------------------------------------------------------
 
 
@@ -368,6 +521,7 @@ def test_the_roles_allow_what_is_needed_and_nothing_else(system):
     media, output = (f"arn:aws:s3:::{bucket}" for bucket in (system.media, system.output))
     table = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{system.outputs['TableName']}"
     mediaconvert = f"arn:aws:mediaconvert:{REGION}:{ACCOUNT}:"
+    bus = f"arn:aws:events:{REGION}:{ACCOUNT}:event-bus/default"
     groups = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:/aws/lambda/"
     api_log, events_log = f"{groups}video-api:*", f"{groups}video-events:*"
     letters = f"arn:aws:sqs:{REGION}:{ACCOUNT}:{system.outputs['DeadLettersUrl'].rsplit('/', 1)[1]}"
@@ -380,10 +534,16 @@ def test_the_roles_allow_what_is_needed_and_nothing_else(system):
         ("MediaConvertRole", "s3:GetObject", f"{media}/Alba/0/x.webm"),
         ("MediaConvertRole", "s3:PutObject", f"{output}/output/web/Alba/0/x.mp4"),
         ("EventsRole", "mediaconvert:GetJob", mediaconvert + "jobs/1"),
-        ("EventsRole", "dynamodb:Query", f"{table}/index/open-index"),
+        ("EventsRole", "mediaconvert:CancelJob", mediaconvert + "jobs/1"),
+        ("EventsRole", "dynamodb:Query", f"{table}/index/outbox-index"),
+        ("EventsRole", "s3:AbortMultipartUpload", f"{media}/Alba/0/x.webm"),
+        ("EventsRole", "s3:DeleteObjectVersion", f"{media}/Alba/0/x.webm"),
+        ("EventsRole", "s3:DeleteObjectVersion", f"{output}/output/web/Alba/0/x.mp4"),
+        ("EventsRole", "events:PutEvents", bus),
+        ("ApiRole", "events:PutEvents", bus),
+        ("ApiRole", "s3:ListBucket", media),
         # MiniStack writes dead letters without checking permissions.
         ("EventsRole", "sqs:SendMessage", letters),
-        # The retry's copy; MiniStack does not check both sides of it.
         ("ApiRole", "s3:GetObject", f"{media}/Alba/0/x.webm"),
         ("ApiRole", "s3:PutObject", f"{media}/Alba/0/x.webm"),
     ]
@@ -392,17 +552,25 @@ def test_the_roles_allow_what_is_needed_and_nothing_else(system):
         ("ApiRole", "s3:PutObject", f"{output}/output/x.mp4"),
         ("ApiRole", "s3:PutObjectAcl", f"{media}/Alba/0/x.webm"),
         ("ApiRole", "s3:DeleteObject", f"{media}/Alba/0/x.webm"),
+        ("ApiRole", "s3:DeleteObjectVersion", f"{media}/Alba/0/x.webm"),
+        ("ApiRole", "s3:ListBucket", output),
+        ("ApiRole", "events:PutEvents", bus.replace("default", "other")),
         ("ApiRole", "dynamodb:DeleteItem", table),
+        ("ApiRole", "dynamodb:PutItem", table),
+        ("ApiRole", "dynamodb:Scan", table),
         ("ApiRole", "dynamodb:GetItem", f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/other"),
         ("ApiRole", "secretsmanager:GetSecretValue", f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:other"),
         ("ApiRole", "mediaconvert:CreateJob", mediaconvert + "queues/Default"),
         ("EventsRole", "s3:GetObject", f"{media}/Alba/0/x.webm"),
-        ("EventsRole", "dynamodb:Scan", table),
+        ("EventsRole", "s3:PutObject", f"{media}/Alba/0/x.webm"),
+        ("EventsRole", "s3:DeleteObject", "arn:aws:s3:::other/Alba/0/x.webm"),
+        ("EventsRole", "dynamodb:DeleteItem", f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/other"),
         ("EventsRole", "mediaconvert:CreateJob", mediaconvert + "queues/other"),
         ("EventsRole", "elastictranscoder:CreateJob", f"arn:aws:elastictranscoder:{REGION}:{ACCOUNT}:pipeline/1"),
         ("EventsRole", "iam:PassRole", system.role("ApiRole")),
         ("MediaConvertRole", "s3:PutObject", f"{media}/Alba/0/x.webm"),
         ("MediaConvertRole", "s3:GetObject", f"{output}/output/web/Alba/0/x.mp4"),
+        ("MediaConvertRole", "s3:DeleteObject", f"{output}/output/web/Alba/0/x.mp4"),
     ]
     assert [case for case in allowed if not may(*case)] == []
     assert [case for case in refused if may(*case)] == []
@@ -492,7 +660,7 @@ def test_the_table_also_deploys_alone(system):
         StackName="responses-table", WaiterConfig={"Delay": 1, "MaxAttempts": 60}
     )
     table = system.client("dynamodb").describe_table(TableName="responses")["Table"]
-    assert len(table["GlobalSecondaryIndexes"]) == 3
+    assert len(table["GlobalSecondaryIndexes"]) == 6
     assert system.outputs_of("responses-table")["TableName"] == "responses"
 
 

@@ -24,6 +24,7 @@ class Bridge:
 
     def __init__(self):
         self.outage = False
+        self.rejecting = False
         self.denied: list[str] = []
         self.problems: list[str] = []
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
@@ -94,6 +95,8 @@ class Bridge:
                 yield "mediaconvert:ListJobs", mediaconvert + "queues/Default"
             case "GET", ["2017-08-29", "jobs", job]:
                 yield "mediaconvert:GetJob", mediaconvert + f"jobs/{job}"
+            case "DELETE", ["2017-08-29", "jobs", job]:
+                yield "mediaconvert:CancelJob", mediaconvert + f"jobs/{job}"
             case "POST", ["2012-09-25", "jobs"]:
                 yield "elastictranscoder:CreateJob", elastic + f"pipeline/{body['PipelineId']}"
                 for output in body["Outputs"]:
@@ -102,6 +105,8 @@ class Bridge:
                 yield "elastictranscoder:ListJobsByPipeline", elastic + f"pipeline/{pipeline}"
             case "GET", ["2012-09-25", "jobs", job]:
                 yield "elastictranscoder:ReadJob", elastic + f"job/{job}"
+            case "DELETE", ["2012-09-25", "jobs", job]:
+                yield "elastictranscoder:CancelJob", elastic + f"job/{job}"
 
     def _input_key(self, path: str, body: dict) -> str:
         if path.startswith(ELASTIC_TRANSCODER):
@@ -123,6 +128,8 @@ class Bridge:
         if not self._authorize(method, path, body):
             return 403, b'{"message":"User is not authorized to perform this action"}', "AccessDeniedException"
         created = method == "POST" and path.endswith("/jobs")
+        if created and self.rejecting:
+            return 400, b'{"message":"The job is not valid"}', "BadRequestException"
         if created:
             _copy(self._cloud.client("s3"), self._local_client("s3"), self._media, self._input_key(path, body))
         answer = self._forward(method, path, raw)
@@ -146,9 +153,10 @@ class Bridge:
 
         job = eventually(ended, f"job {number} ends", 120)
         settings = job["settings"]["outputGroups"][0]["outputGroupSettings"]["fileGroupSettings"]
-        folder = settings["destination"].removeprefix(f"s3://{self._output}/")
+        destination = settings["destination"].removeprefix(f"s3://{self._output}/")
         stem = job["settings"]["inputs"][0]["fileInput"].rsplit("/", 1)[-1].rsplit(".", 1)[0]
-        key = f"{folder}{stem}.mp4"
+        # A folder keeps the input's name; otherwise the destination ends with the name of the result.
+        key = f"{destination}{stem}.mp4" if destination.endswith("/") else f"{destination}.mp4"
         if job["status"] == "COMPLETE":
             _copy(self._local_client("s3"), self._cloud.client("s3"), self._output, key)
         self._report("mediaconvert", mediaconvert_event(job, f"s3://{self._output}/{key}"))
