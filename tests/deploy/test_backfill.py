@@ -96,6 +96,11 @@ def test_a_slice_that_fails_is_not_taken_for_the_last_one(function, answer):
     assert "the slice from segment 90 failed" in done.stderr
     assert json.dumps(answer) in done.stderr
 
+    assert "go on with: tools/backfill video-events 90" in done.stderr
+    function.answers = [slice_of(90, 1, None)]
+    assert backfill(function, "video-events", "90").returncode == 0
+    assert function.events == [event(0), event(90), event(90)]
+
 
 def test_a_missing_argument_is_named(function):
     done = backfill(function)

@@ -423,7 +423,7 @@ def test_a_result_is_announced_on_the_bus_without_the_mail(system, video):
     assert (event["source"], event["detail-type"]) == ("video", "Video Ready")
     assert event["detail"] == {
         "project": "Alba",
-        "step": 0,
+        "step": "0",
         "video": key,
         "sequencer": record["sequencer"],
         "status": "ready",
