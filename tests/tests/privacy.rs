@@ -217,7 +217,7 @@ fn assert_files_are_clean(dir: &Path) {
 #[tokio::test]
 async fn nothing_shows_while_everything_works() {
     let log = log();
-    for kind in [TranscoderKind::ElasticTranscoder, TranscoderKind::MediaConvert] {
+    for kind in TranscoderKind::ALL {
         let system = start(kind, |_| ()).await;
         ask_wrongly(&system).await;
         let key = system.upload(FORM, b"no video".to_vec()).await;

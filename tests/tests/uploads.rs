@@ -5,8 +5,6 @@ use video_core::TranscoderKind;
 use video_tests::media::{self, Facts};
 use video_tests::{TestSystem, eventually};
 
-const BOTH: [TranscoderKind; 2] = [TranscoderKind::ElasticTranscoder, TranscoderKind::MediaConvert];
-
 async fn copy_into_the_bucket(system: &TestSystem, key: &str, file: Vec<u8>) {
     let put = system.s3().put_object().bucket(system.at.media_bucket).key(key).body(file.into());
     put.send().await.unwrap();
@@ -14,7 +12,7 @@ async fn copy_into_the_bucket(system: &TestSystem, key: &str, file: Vec<u8>) {
 
 #[tokio::test]
 async fn a_video_uploaded_again_is_transcoded_again_and_the_newer_result_wins() {
-    for kind in BOTH {
+    for kind in TranscoderKind::ALL {
         let system = TestSystem::start_with(|options| options.transcoder = kind).await;
         let key = system.upload("/presignedurl/p/0?mail=a@b", media::small_webm()).await;
         let first = system.settled(&key).await;
@@ -47,7 +45,7 @@ async fn an_upload_with_an_older_form_of_another_type_belongs_to_the_same_record
 
 #[tokio::test]
 async fn an_upload_that_nobody_asked_for_is_recorded_and_transcoded() {
-    for kind in BOTH {
+    for kind in TranscoderKind::ALL {
         let system = TestSystem::start_with(|options| options.transcoder = kind).await;
         for (key, project_step, mail) in [
             ("Alba/0/clip.webm", "Alba-0", "unknown/clip.webm"),
@@ -77,7 +75,7 @@ async fn keys_of_every_kind_are_transcoded() {
     let long = format!("{}/{}.mp4", "long".repeat(100), "k".repeat(495));
     assert_eq!(long.len(), 900);
     let keys = ["a b/c d/e f.mp4", "1+1/2%2/100% +.mp4", "ünï/cödé/🎬 日本.mov", "a/b/quo\"te's&<x>.mkv", &long];
-    for kind in BOTH {
+    for kind in TranscoderKind::ALL {
         let system = TestSystem::start_with(|options| options.transcoder = kind).await;
         for key in keys {
             copy_into_the_bucket(&system, key, media::small_webm()).await;
@@ -92,7 +90,7 @@ async fn keys_of_every_kind_are_transcoded() {
 
 #[tokio::test]
 async fn names_that_would_share_a_record_or_a_result_are_kept_apart() {
-    for kind in BOTH {
+    for kind in TranscoderKind::ALL {
         let system = TestSystem::start_with(|options| options.transcoder = kind).await;
         let keys = ["a-b/c/x.mp4", "a/b-c/x.mp4", "a/b-c/x.webm"];
         for key in keys {

@@ -5,8 +5,6 @@ use video_core::TranscoderKind;
 use video_tests::TestSystem;
 use video_tests::media::{self, Facts};
 
-const BOTH: [TranscoderKind; 2] = [TranscoderKind::ElasticTranscoder, TranscoderKind::MediaConvert];
-
 async fn transcode(kind: TranscoderKind, media_type: &str, file: Vec<u8>) -> (Value, Facts) {
     let system = TestSystem::start_with(|options| options.transcoder = kind).await;
     let key = system.upload(&format!("/presignedurl/Alba/0?mail=Eduard@orkei.com&type={media_type}"), file).await;
@@ -31,7 +29,7 @@ const STEREO_AAC: Option<&str> = Some("aac/LC/44100/2");
 
 #[tokio::test]
 async fn a_browsers_webm_without_a_duration_becomes_720p() {
-    for kind in BOTH {
+    for kind in TranscoderKind::ALL {
         let (_, facts) = transcode(kind, "video/webm", media::webm()).await;
         assert_web_preset(&facts, 1280, 720);
         assert_eq!(facts.sound.as_deref(), STEREO_AAC);
@@ -40,7 +38,7 @@ async fn a_browsers_webm_without_a_duration_becomes_720p() {
 
 #[tokio::test]
 async fn a_phones_portrait_video_stays_upright() {
-    for kind in BOTH {
+    for kind in TranscoderKind::ALL {
         let (_, facts) = transcode(kind, "video/mp4", media::portrait_mp4()).await;
         assert_web_preset(&facts, 404, 720);
         assert_eq!(facts.sound.as_deref(), STEREO_AAC);
@@ -49,7 +47,7 @@ async fn a_phones_portrait_video_stays_upright() {
 
 #[tokio::test]
 async fn a_video_without_sound_stays_silent() {
-    for kind in BOTH {
+    for kind in TranscoderKind::ALL {
         let (_, facts) = transcode(kind, "video/mp4", media::silent_mp4()).await;
         assert_web_preset(&facts, 1280, 720);
         assert_eq!(facts.sound, None);
@@ -58,7 +56,7 @@ async fn a_video_without_sound_stays_silent() {
 
 #[tokio::test]
 async fn a_small_video_is_not_enlarged() {
-    for kind in BOTH {
+    for kind in TranscoderKind::ALL {
         let (_, facts) = transcode(kind, "video/mp4", media::small_mp4()).await;
         assert_web_preset(&facts, 320, 240);
     }
@@ -66,7 +64,7 @@ async fn a_small_video_is_not_enlarged() {
 
 #[tokio::test]
 async fn anamorphic_pixels_become_square() {
-    for kind in BOTH {
+    for kind in TranscoderKind::ALL {
         let (_, facts) = transcode(kind, "video/mp4", media::anamorphic_mp4()).await;
         assert_web_preset(&facts, 768, 576);
     }
@@ -74,7 +72,7 @@ async fn anamorphic_pixels_become_square() {
 
 #[tokio::test]
 async fn a_quicktime_movie_becomes_720p() {
-    for kind in BOTH {
+    for kind in TranscoderKind::ALL {
         let (_, facts) = transcode(kind, "video/quicktime", media::mov()).await;
         assert_web_preset(&facts, 960, 720);
     }
@@ -94,7 +92,7 @@ async fn results_are_named_as_the_original_and_mediaconvert_name_them() {
 async fn a_file_that_is_no_video_fails_with_a_reason_for_the_admin() {
     let half = media::silent_mp4();
     let without_index = half[..half.len() / 2].to_vec();
-    for kind in BOTH {
+    for kind in TranscoderKind::ALL {
         let system = TestSystem::start_with(|options| options.transcoder = kind).await;
         for (step, file) in [b"these bytes are no video".to_vec(), without_index.clone()].into_iter().enumerate() {
             let key = system.upload(&format!("/presignedurl/p/{step}?mail=a@b&type=video/mp4"), file).await;

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
 use video_core::ids::Sequencer;
 
-use super::{BOTH, LONG_LEASE, Tally, TranscoderKind, Upload, Video, on_both, records, seeded, system_that_counts};
+use super::{LONG_LEASE, Tally, TranscoderKind, Upload, Video, on_both, records, seeded, system_that_counts};
 
 const HANDLERS: usize = 8;
 const MOST_COPIES: usize = 20;
@@ -22,7 +22,7 @@ async fn duplicates_in_any_order_make_one_job_for_each_newest_upload() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "the long form, for `make torture`"]
 async fn ten_thousand_events_make_one_job_for_each_newest_upload() {
-    for kind in BOTH {
+    for kind in TranscoderKind::ALL {
         storm(kind, 10_000, 1_000).await;
     }
 }

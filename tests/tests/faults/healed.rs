@@ -11,7 +11,7 @@ use video_tests::faults::{Answer, Call, Fate, Network};
 use video_tests::{Log, sweep};
 
 use super::{
-    BOTH, Functions, LONG_LEASE, SHORT_LEASE, State, TestSystem, TranscoderKind, Upload, Video, delivered, job_event,
+    Functions, LONG_LEASE, SHORT_LEASE, State, TestSystem, TranscoderKind, Upload, Video, delivered, job_event,
     on_both, system_that_counts,
 };
 
@@ -57,7 +57,7 @@ async fn the_sweep_heals_what_lost_its_events() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "the long form, for `make torture`"]
 async fn the_sweep_heals_many_that_lost_their_events() {
-    for kind in BOTH {
+    for kind in TranscoderKind::ALL {
         heal(kind, 150).await;
     }
 }

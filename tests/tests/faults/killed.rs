@@ -10,8 +10,8 @@ use video_core::time::epoch_seconds;
 use video_tests::faults::{Answer, Call, Fate, Network, Reach};
 
 use super::{
-    BOTH, Functions, LEASE_OF_SECONDS, LONG_LEASE, SHORT_LEASE, State, Tally, TestSystem, TranscoderKind, Upload,
-    Video, delivered, each, job_event, on_both, records, system_that_counts,
+    Functions, LEASE_OF_SECONDS, LONG_LEASE, SHORT_LEASE, State, Tally, TestSystem, TranscoderKind, Upload, Video,
+    delivered, each, job_event, on_both, records, system_that_counts,
 };
 
 /// How a handler dies at one of its calls.
@@ -64,7 +64,7 @@ async fn a_handler_killed_at_any_call_loses_nothing_and_doubles_nothing() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "the long form, for `make torture`"]
 async fn handlers_killed_twice_at_any_two_calls_lose_nothing_and_double_nothing() {
-    for kind in BOTH {
+    for kind in TranscoderKind::ALL {
         let (system, functions) = system_that_counts(kind).await;
         for whose in [Whose::Asked, Whose::Nobodys] {
             let calls = calls_of_a_handler(&system, &functions, whose).await;
@@ -244,7 +244,7 @@ async fn a_network_that_breaks_at_any_call_loses_nothing_and_doubles_nothing() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "the long form, for `make torture`"]
 async fn a_network_that_breaks_often_at_any_call_loses_nothing_and_doubles_nothing() {
-    for kind in BOTH {
+    for kind in TranscoderKind::ALL {
         for times in [1, 2, 6] {
             breaks(kind, times).await;
         }

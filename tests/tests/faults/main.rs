@@ -25,11 +25,9 @@ use video_core::time::rfc3339;
 use video_tests::TestSystem;
 use video_tests::faults::Functions;
 
-const BOTH: [TranscoderKind; 2] = [TranscoderKind::ElasticTranscoder, TranscoderKind::MediaConvert];
-
 /// Runs a test on both transcoders at once, since most of its time is waiting.
 async fn on_both(test: impl AsyncFn(TranscoderKind)) {
-    futures_util::future::join_all(BOTH.map(|kind| test(kind))).await;
+    futures_util::future::join_all(TranscoderKind::ALL.map(|kind| test(kind))).await;
 }
 
 /// Runs the cases, many at once, since most of their time is waiting.

@@ -14,7 +14,7 @@ use video_tests::media::{self, Facts};
 use video_tests::program::{LocalSystem, Profile, program};
 use video_tests::{Variables, eventually};
 
-use super::{BOTH, LEASE_OF_ONE_AT_A_TIME, on_both, seeded};
+use super::{LEASE_OF_ONE_AT_A_TIME, on_both, seeded};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_killed_local_system_finishes_what_it_accepted() {
@@ -26,7 +26,7 @@ async fn a_killed_local_system_finishes_what_it_accepted() {
 #[ignore = "the long form, for `make torture`"]
 async fn a_local_system_killed_fifty_times_finishes_what_it_accepted() {
     let program = program("video-local", Profile::Debug).await;
-    for kind in BOTH {
+    for kind in TranscoderKind::ALL {
         killing(&program, kind, 25).await;
     }
 }

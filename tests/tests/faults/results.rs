@@ -9,8 +9,7 @@ use video_core::records::{Record, Status, Table};
 use video_tests::faults::{Call, Fate, Network};
 
 use super::{
-    BOTH, Functions, LONG_LEASE, State, TestSystem, TranscoderKind, Upload, Video, job_event, seeded,
-    system_that_counts,
+    Functions, LONG_LEASE, State, TestSystem, TranscoderKind, Upload, Video, job_event, seeded, system_that_counts,
 };
 
 /// What can happen to a record while its first upload has its job.
@@ -45,7 +44,7 @@ async fn a_jobs_events_in_any_order_end_right_and_never_go_back() {
 async fn a_jobs_events_in_every_order_with_duplicates_end_right_and_never_go_back() {
     let orders = orders(&TWICE);
     assert_eq!(orders.len(), 5040);
-    for kind in BOTH {
+    for kind in TranscoderKind::ALL {
         all_orders(kind, &orders).await;
     }
 }

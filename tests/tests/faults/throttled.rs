@@ -10,7 +10,7 @@ use tokio::sync::Semaphore;
 use video_tests::faults::{Call, Fate, Network, Reach};
 
 use super::{
-    BOTH, Functions, LEASE_OF_ONE_AT_A_TIME, Tally, TestSystem, TranscoderKind, Upload, Video, on_both, seeded,
+    Functions, LEASE_OF_ONE_AT_A_TIME, Tally, TestSystem, TranscoderKind, Upload, Video, on_both, seeded,
     system_that_counts,
 };
 
@@ -31,7 +31,7 @@ async fn throttling_and_resets_lose_nothing() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "the long form, for `make torture`"]
 async fn throttling_and_resets_of_many_uploads_lose_nothing() {
-    for kind in BOTH {
+    for kind in TranscoderKind::ALL {
         storm(kind, 200).await;
     }
 }

@@ -20,7 +20,12 @@ mod tests {
 
     #[test]
     fn a_fingerprint_keeps_its_parts_apart() {
-        assert_eq!(fingerprint(&["a", "b"]), fingerprint(&["a", "b"]));
         assert_ne!(fingerprint(&["ab", ""]), fingerprint(&["a", "b"]));
+    }
+
+    /// Tokens of jobs are fingerprints: a deployment must find those that the one before it created.
+    #[test]
+    fn a_fingerprint_is_the_same_in_every_version() {
+        assert_eq!(fingerprint(&["Alba-0", "é", ""]), "35f7071f0b02a8fe6ac37f0f888ff1d4");
     }
 }
