@@ -1,6 +1,5 @@
-//! The network between a function and AWS, as bad as a test wants it: a proxy that decides the fate of each request.
+//! A faulty network between a function and AWS: a proxy that decides the fate of each request.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -15,69 +14,93 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
-use video_core::TranscoderKind;
 
-use crate::{TestSystem, Variables};
+use crate::TestSystem;
 
-const LARGEST_BODY: usize = 16 << 20;
+const MAX_BODY_BYTES: usize = 16 << 20;
 
 /// One request on its way to AWS.
 pub struct Call {
     /// 1 for the first request through this network.
     pub number: usize,
-    /// As the service's API names it: `Query`, `CreateJob`.
+    /// The operation as the service names it: `Query`, `CreateJob`.
     pub operation: String,
-    /// The SDK's id of the operation that this request is an attempt of.
+    /// The SDK's ID of the operation that this request is an attempt of.
     pub invocation: String,
     /// 1 for the first attempt.
     pub attempt: u32,
-    /// The request's JSON; null where there is none.
+    /// The request's JSON, or null.
     pub body: Value,
     is_dynamodb: bool,
 }
 
-/// What becomes of a request.
+/// What happens to a request.
 pub enum Fate {
-    /// It reaches the service, and the answer comes back.
+    /// It reaches the service, and the response comes back.
     Pass,
-    /// It never reaches the service: this is the answer.
-    Answer(Answer),
-    /// It reaches the service, and this is the answer in place of the service's own.
-    Replace(Answer),
-    /// The connection is reset; the request reaches the service all the same, or not.
+    /// It never reaches the service; this is the response.
+    Respond(FakeResponse),
+    /// It reaches the service; this response replaces the service's own.
+    Replace(FakeResponse),
+    /// The connection is reset; the request may reach the service all the same.
     Reset(Reach),
-    /// It waits on its way: tells `arrived`, goes on at `go`, also when the client has left meanwhile, and tells `done` when it was answered.
-    Hold { arrived: Arc<Notify>, go: Arc<Notify>, done: Arc<Notify> },
-    /// It reaches the service, and the answer never comes back: tells `answered` once there is one.
-    Swallow { answered: Arc<Notify> },
+    /// It is held at the gate before it reaches the service, even if the client gives up meanwhile.
+    Hold(Gate),
+    /// It reaches the service, and the response is held at the gate for ever.
+    DropResponse(Gate),
 }
 
-/// Whether and when a request whose connection broke reaches the service.
+/// Whether and when a request whose connection was reset reaches the service.
 #[derive(Clone, Copy)]
 pub enum Reach {
     Never,
-    /// Before the connection breaks: only the answer is lost.
+    /// Before the reset: only the response is lost.
     Before,
-    /// So long after the connection broke.
+    /// This long after the reset.
     After(Duration),
 }
 
-/// An answer that the service did not give.
+/// Where a request is held until the test lets it pass.
+#[derive(Clone, Default)]
+pub struct Gate {
+    reached: Arc<Notify>,
+    open: Arc<Notify>,
+    passed: Arc<Notify>,
+}
+
+impl Gate {
+    /// Waits until a request is held.
+    pub async fn reached(&self) {
+        self.reached.notified().await;
+    }
+
+    /// Lets the request pass.
+    pub fn open(&self) {
+        self.open.notify_one();
+    }
+
+    /// Waits until the service has processed the request.
+    pub async fn passed(&self) {
+        self.passed.notified().await;
+    }
+}
+
+/// A response that the service did not send.
 #[derive(Clone)]
-pub struct Answer {
+pub struct FakeResponse {
     status: StatusCode,
     code: &'static str,
     body: Value,
 }
 
-impl Answer {
-    /// An error as the services write it.
+impl FakeResponse {
+    /// Creates an error as AWS formats it.
     pub fn error(status: u16, code: &'static str) -> Self {
         let status = StatusCode::from_u16(status).unwrap();
-        Self { status, code, body: json!({ "__type": code, "message": "Injected by the test", "Message": "Injected" }) }
+        Self { status, code, body: json!({ "__type": code, "message": "injected by the test", "Message": "injected" }) }
     }
 
-    /// A Query that found these items.
+    /// Creates the response of a Query that found these items.
     pub fn items(items: &[Value]) -> Self {
         let body = json!({ "Items": items, "Count": items.len(), "ScannedCount": items.len() });
         Self { status: StatusCode::OK, code: "", body }
@@ -85,8 +108,8 @@ impl Answer {
 }
 
 impl Call {
-    /// How this call's service says "later", in one of its ways.
-    pub fn throttled(&self, rng: &mut fastrand::Rng) -> Answer {
+    /// Returns one of the errors with which this call's service throttles.
+    pub fn throttled(&self, rng: &mut fastrand::Rng) -> FakeResponse {
         let dynamodb = [
             (400, "ThrottlingException"),
             (400, "ProvisionedThroughputExceededException"),
@@ -95,29 +118,38 @@ impl Call {
         ];
         let transcoder =
             [(429, "TooManyRequestsException"), (429, "LimitExceededException"), (400, "ThrottlingException")];
-        let answers: &[(u16, &'static str)] = if self.is_dynamodb { &dynamodb } else { &transcoder };
-        let (status, code) = answers[rng.usize(..answers.len())];
-        Answer::error(status, code)
+        let errors: &[(u16, &'static str)] = if self.is_dynamodb { &dynamodb } else { &transcoder };
+        let (status, code) = errors[rng.usize(..errors.len())];
+        FakeResponse::error(status, code)
     }
 
-    /// The index that a Query asks.
+    /// Returns the text to which an UpdateItem sets an attribute.
+    pub fn sets(&self, attribute: &str) -> Option<&str> {
+        let names = self.body["ExpressionAttributeNames"].as_object()?;
+        let (alias, _) = names.iter().find(|(_, name)| *name == attribute)?;
+        let (_, clause) = self.body["UpdateExpression"].as_str()?.split_once(&format!("{alias} = "))?;
+        let value = clause.split([',', ' ']).next()?;
+        self.body["ExpressionAttributeValues"][value]["S"].as_str()
+    }
+
+    /// Returns the index that a Query reads.
     pub fn index(&self) -> Option<&str> {
         self.body["IndexName"].as_str()
     }
 }
 
-/// Decides a request's fate.
-pub type Rule = Arc<dyn Fn(&Call) -> Fate + Send + Sync>;
+/// Decides the fate of a request.
+type Rule = Arc<dyn Fn(&Call) -> Fate + Send + Sync>;
 
-/// The network between one or more functions and a system. It ends with the value.
+/// The network between functions and a system. It accepts no connections once it is dropped.
 pub struct Network {
     url: String,
     accepting: JoinHandle<()>,
-    path: Arc<Path>,
+    proxy: Arc<Proxy>,
 }
 
 /// What every connection needs.
-struct Path {
+struct Proxy {
     dynamodb: String,
     transcoder: String,
     http: reqwest::Client,
@@ -126,29 +158,29 @@ struct Path {
 }
 
 impl Network {
-    /// A network to `system` under this rule.
+    /// Starts a network to `system` with this rule.
     pub async fn to(system: &TestSystem, rule: impl Fn(&Call) -> Fate + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let path = Arc::new(Path {
+        let proxy = Arc::new(Proxy {
             dynamodb: system.at.dynamodb.clone(),
             transcoder: system.at.transcoder.clone(),
             http: system.http.clone(),
             calls: AtomicUsize::new(0),
             rule: Arc::new(rule),
         });
-        let accepting = tokio::spawn(accept(listener, Arc::clone(&path)));
-        Self { url, accepting, path }
+        let accepting = tokio::spawn(accept(listener, Arc::clone(&proxy)));
+        Self { url, accepting, proxy }
     }
 
-    /// How many requests there were.
+    /// Returns the address of the proxy.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Returns how many requests there have been.
     pub fn calls(&self) -> usize {
-        self.path.calls.load(Ordering::SeqCst)
-    }
-
-    /// A function behind this network, freshly started, with a lease of so many seconds.
-    pub fn function(&self, functions: &Functions, lease: u64) -> video_events::State {
-        function(functions.variables.clone().with_aws_at(&self.url), lease)
+        self.proxy.calls.load(Ordering::SeqCst)
     }
 }
 
@@ -158,104 +190,36 @@ impl Drop for Network {
     }
 }
 
-/// Starts events functions that work on a system, as Lambda would start a sandbox.
-pub struct Functions {
-    /// Who gets their jobs.
-    pub kind: TranscoderKind,
-    variables: Variables,
-    pipeline: String,
-}
-
-impl Functions {
-    /// Functions that work on `system` and hand their jobs to `kind`.
-    pub async fn of(system: &TestSystem, kind: TranscoderKind) -> Self {
-        Self::with(system.variables(), kind).await
-    }
-
-    /// Functions with these variables that hand their jobs to `kind`.
-    pub async fn with(variables: Variables, kind: TranscoderKind) -> Self {
-        let mut functions = Self { variables, kind, pipeline: String::new() };
-        let pipelines = functions.elastic_transcoder().list_pipelines().send().await.unwrap();
-        pipelines.pipelines()[0].id().unwrap().clone_into(&mut functions.pipeline);
-        let named = functions.variables.clone().with("TRANSCODER", kind.as_str());
-        functions.variables = named.with("PIPELINE_NAME", functions.pipeline.clone());
-        functions
-    }
-
-    /// A function with nothing between it and AWS, with a lease of so many seconds.
-    pub fn direct(&self, lease: u64) -> video_events::State {
-        function(self.variables.clone(), lease)
-    }
-
-    fn elastic_transcoder(&self) -> aws_sdk_elastictranscoder::Client {
-        aws_sdk_elastictranscoder::Client::new(&self.variables.aws().sdk_config())
-    }
-
-    /// Every job that the transcoder has: its token and its id.
-    pub async fn jobs(&self) -> Vec<(String, String)> {
-        let job = |metadata: Option<&HashMap<String, String>>, id: Option<&str>| {
-            (metadata.unwrap()["token"].clone(), id.unwrap().to_owned())
-        };
-        match self.kind {
-            TranscoderKind::ElasticTranscoder => {
-                let client = self.elastic_transcoder();
-                let mut pages =
-                    client.list_jobs_by_pipeline().pipeline_id(&self.pipeline).into_paginator().items().send();
-                let mut jobs = Vec::new();
-                while let Some(item) = pages.next().await {
-                    let item = item.unwrap();
-                    jobs.push(job(item.user_metadata(), item.id()));
-                }
-                jobs
-            }
-            TranscoderKind::MediaConvert => {
-                let client = aws_sdk_mediaconvert::Client::new(&self.variables.aws().sdk_config());
-                let mut pages = client.list_jobs().into_paginator().items().send();
-                let mut jobs = Vec::new();
-                while let Some(item) = pages.next().await {
-                    let item = item.unwrap();
-                    jobs.push(job(item.user_metadata(), item.id()));
-                }
-                jobs
-            }
-        }
-    }
-}
-
-fn function(variables: Variables, lease: u64) -> video_events::State {
-    variables.with("UPLOAD_LEASE_SECONDS", lease.to_string()).events()
-}
-
-async fn accept(listener: TcpListener, path: Arc<Path>) {
+async fn accept(listener: TcpListener, proxy: Arc<Proxy>) {
     while let Ok((stream, _)) = listener.accept().await {
-        // Whatever this end closes first is a reset for the client.
+        // Without linger, closing the connection is a reset for the client.
         stream.set_zero_linger().unwrap();
         stream.set_nodelay(true).unwrap();
-        let path = Arc::clone(&path);
+        let proxy = Arc::clone(&proxy);
         tokio::spawn(async move {
             let service = service_fn(move |request| {
-                let path = Arc::clone(&path);
-                // A task of its own: what is on its way arrives, whether or not the client is still there.
-                async move { tokio::spawn(path.carry(request)).await.unwrap() }
+                let proxy = Arc::clone(&proxy);
+                // In a task of its own, a request arrives even if the client has closed the connection.
+                async move { tokio::spawn(proxy.handle(request)).await.unwrap() }
             });
             http1::Builder::new().serve_connection(TokioIo::new(stream), service).await.ok();
         });
     }
 }
 
-/// Ends a connection without an answer.
+/// Ends a connection without a response.
 #[derive(Debug)]
-struct Broken;
+struct ConnectionReset;
 
-impl std::fmt::Display for Broken {
+impl std::fmt::Display for ConnectionReset {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("the connection is broken")
+        f.write_str("connection reset")
     }
 }
 
-impl std::error::Error for Broken {}
+impl std::error::Error for ConnectionReset {}
 
-/// A request that has been read whole.
+/// A request that has been read completely.
 struct Message {
     method: Method,
     url: String,
@@ -263,32 +227,32 @@ struct Message {
     body: Bytes,
 }
 
-impl Path {
-    async fn carry(self: Arc<Self>, request: Request<Incoming>) -> Result<Response<Body>, Broken> {
+impl Proxy {
+    async fn handle(self: Arc<Self>, request: Request<Incoming>) -> Result<Response<Body>, ConnectionReset> {
         let (call, message) = self.read(request).await;
         match (self.rule)(&call) {
             Fate::Pass => self.forward(message).await,
-            Fate::Answer(answer) => Ok(answer.into_response()),
-            Fate::Replace(answer) => self.forward(message).await.map(|_| answer.into_response()),
-            Fate::Reset(Reach::Never) => Err(Broken),
-            Fate::Reset(Reach::Before) => self.forward(message).await.and(Err(Broken)),
+            Fate::Respond(fake) => Ok(fake.into_response()),
+            Fate::Replace(fake) => self.forward(message).await.map(|_| fake.into_response()),
+            Fate::Reset(Reach::Never) => Err(ConnectionReset),
+            Fate::Reset(Reach::Before) => self.forward(message).await.and(Err(ConnectionReset)),
             Fate::Reset(Reach::After(delay)) => {
                 tokio::spawn(async move {
                     tokio::time::sleep(delay).await;
                     self.forward(message).await
                 });
-                Err(Broken)
+                Err(ConnectionReset)
             }
-            Fate::Hold { arrived, go, done } => {
-                arrived.notify_one();
-                go.notified().await;
-                let answer = self.forward(message).await;
-                done.notify_one();
-                answer
+            Fate::Hold(gate) => {
+                gate.reached.notify_one();
+                gate.open.notified().await;
+                let response = self.forward(message).await;
+                gate.passed.notify_one();
+                response
             }
-            Fate::Swallow { answered } => {
+            Fate::DropResponse(gate) => {
                 self.forward(message).await?;
-                answered.notify_one();
+                gate.reached.notify_one();
                 std::future::pending().await
             }
         }
@@ -296,7 +260,7 @@ impl Path {
 
     async fn read(&self, request: Request<Incoming>) -> (Call, Message) {
         let (parts, body) = request.into_parts();
-        let body = to_bytes(Body::new(body), LARGEST_BODY).await.unwrap_or_default();
+        let body = to_bytes(Body::new(body), MAX_BODY_BYTES).await.unwrap_or_default();
         let text = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let target = text("x-amz-target").rsplit('.').next().filter(|target| !target.is_empty());
         let call = Call {
@@ -316,36 +280,36 @@ impl Path {
         (call, Message { method: parts.method, url: format!("{base}{path_and_query}"), headers, body })
     }
 
-    async fn forward(&self, message: Message) -> Result<Response<Body>, Broken> {
+    async fn forward(&self, message: Message) -> Result<Response<Body>, ConnectionReset> {
         let request = self.http.request(message.method, message.url).headers(message.headers).body(message.body);
-        let answer = request.send().await.map_err(|_| Broken)?;
-        let mut response = Response::builder().status(answer.status());
-        for (name, value) in answer.headers() {
+        let received = request.send().await.map_err(|_| ConnectionReset)?;
+        let mut response = Response::builder().status(received.status());
+        for (name, value) in received.headers() {
             if name != header::CONTENT_LENGTH && name != header::TRANSFER_ENCODING && name != header::CONNECTION {
                 response = response.header(name, value);
             }
         }
-        let body = answer.bytes().await.map_err(|_| Broken)?;
+        let body = received.bytes().await.map_err(|_| ConnectionReset)?;
         Ok(response.body(Body::from(body)).unwrap())
     }
 }
 
-/// `attempt=2; max=3`, as the SDK numbers its attempts.
+/// Reads the SDK's number of an attempt: `attempt=2; max=3`.
 fn attempt(header: &str) -> u32 {
     let number = header.split(';').find_map(|part| part.trim().strip_prefix("attempt="));
     number.and_then(|number| number.parse().ok()).unwrap_or(1)
 }
 
 fn transcoder_operation(method: &Method, path: &str) -> &'static str {
-    let looks_up_one = path.rsplit_once("/jobs/").is_some();
-    match (method, looks_up_one) {
+    let names_a_job = path.contains("/jobs/");
+    match (method, names_a_job) {
         (&Method::POST, _) => "CreateJob",
         (_, true) => "GetJob",
         (_, false) => "ListJobs",
     }
 }
 
-impl Answer {
+impl FakeResponse {
     fn into_response(self) -> Response<Body> {
         let response = Response::builder()
             .status(self.status)

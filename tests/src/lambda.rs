@@ -1,4 +1,4 @@
-//! AWS's side of a function: the Lambda Runtime API in the few routes that a runtime uses, and the release binary as a process.
+//! The Lambda Runtime API, and the release binaries as processes that poll it.
 //!
 //! See <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>.
 
@@ -21,19 +21,19 @@ use tokio::sync::{mpsc, oneshot};
 use crate::Variables;
 use crate::program::{Profile, program};
 
-/// Longer than anything that a test awaits.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Longer than any invocation in a test.
+const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// What became of an invocation.
+/// The outcome of an invocation.
 #[derive(Debug, PartialEq)]
 pub enum Outcome {
-    /// The function answered.
-    Answer(Value),
+    /// The function returned a response.
+    Response(Value),
     /// The function reported an error: its type and its message.
     Error(String, String),
 }
 
-/// A function that runs as a process, as Lambda would run it.
+/// A function that runs as a process, as on Lambda.
 pub struct Function {
     process: Child,
     invocations: mpsc::Sender<(String, String)>,
@@ -61,37 +61,37 @@ impl Function {
         Self { process, invocations, outcomes, count: 0 }
     }
 
-    /// Invokes the function with an event and waits for what becomes of it.
+    /// Invokes the function with an event and waits for the outcome.
     pub async fn invoke(&mut self, event: &Value) -> Outcome {
         self.invoke_text(event.to_string()).await
     }
 
-    /// Invokes the function with a payload that may be no JSON.
+    /// Invokes the function with a payload that may not be JSON.
     pub async fn invoke_text(&mut self, payload: String) -> Outcome {
         self.count += 1;
         let id = format!("00000000-0000-0000-0000-{:012}", self.count);
         let (sender, outcome) = oneshot::channel();
         self.outcomes.lock().unwrap().insert(id.clone(), sender);
         self.invocations.send((id, payload)).await.unwrap();
-        tokio::time::timeout(PATIENCE, outcome).await.expect("an outcome in time").unwrap()
+        tokio::time::timeout(TIMEOUT, outcome).await.expect("the invocation timed out").unwrap()
     }
 
-    /// Whether the process still runs.
+    /// Returns whether the process is still running.
     pub fn is_alive(&mut self) -> bool {
         self.process.try_wait().unwrap().is_none()
     }
 
-    /// Kills the process as Lambda kills a function: without a word.
+    /// Kills the process with SIGKILL, as Lambda does at the timeout.
     pub async fn kill(mut self) {
         self.process.kill().await.unwrap();
     }
 }
 
-/// What a function prints and how it ends when it cannot start.
+/// Starts a function that must fail to start and returns its output.
 pub async fn failed_start(name: &str, variables: &Variables) -> String {
     let binary = program(name, Profile::Release).await;
     let output = command(&binary, variables).output();
-    let output = tokio::time::timeout(PATIENCE, output).await.expect("an end in time").unwrap();
+    let output = tokio::time::timeout(TIMEOUT, output).await.expect("the process did not exit").unwrap();
     assert!(!output.status.success(), "{name} started");
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
@@ -137,7 +137,7 @@ async fn next(State(api): State<RuntimeApi>) -> Response {
 }
 
 async fn response(State(api): State<RuntimeApi>, Path(id): Path<String>, body: Bytes) -> StatusCode {
-    api.finish(&id, Outcome::Answer(serde_json::from_slice(&body).unwrap_or(Value::Null)))
+    api.finish(&id, Outcome::Response(serde_json::from_slice(&body).unwrap_or(Value::Null)))
 }
 
 async fn error(State(api): State<RuntimeApi>, Path(id): Path<String>, headers: HeaderMap, body: Bytes) -> StatusCode {

@@ -1,7 +1,11 @@
 //! What the tests of whole flows share: a running system, its clients, and real videos.
 
+pub mod events;
 mod eventually;
 pub mod faults;
+mod form;
+mod functions;
+pub mod gateway;
 pub mod lambda;
 mod log;
 pub mod media;
@@ -10,8 +14,10 @@ mod sweep;
 mod system;
 mod variables;
 
+pub use events::sweep;
 pub use eventually::eventually;
+pub use form::Form;
+pub use functions::Functions;
 pub use log::Log;
-pub use sweep::sweep;
-pub use system::{Form, TestSystem};
+pub use system::TestSystem;
 pub use variables::Variables;

@@ -1,14 +1,14 @@
-//! Catches what is logged, so that a test can look at it.
+//! Captures the log, so that a test can read it.
 
 use std::io::{Result, Write};
 use std::sync::{Arc, Mutex};
 
-/// What was logged so far, in all clones alike: give one to a subscriber as its writer.
+/// What has been logged so far. Clones share it; a subscriber gets one as its writer.
 #[derive(Clone, Default)]
 pub struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl Log {
-    /// All of it.
+    /// Returns all of it.
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.0.lock().unwrap()).into_owned()
     }

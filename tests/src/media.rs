@@ -1,4 +1,4 @@
-//! Real videos, made by ffmpeg, and what ffprobe says of the results.
+//! Real videos, made by ffmpeg, and what ffprobe reports about the results.
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -6,62 +6,50 @@ use std::process::{Command, Output};
 use serde_json::Value;
 
 const SOUND: &str = "-f lavfi -i sine=440:duration=2 -c:a aac";
+const H264: &str = "-c:v libx264 -preset ultrafast";
 const VP8: &str = "-c:v libvpx -deadline realtime -cpu-used 8 -b:v 1M";
 
-/// A browser's recording: VP8 and Opus at 1080p, written to a pipe and so without a duration.
+/// Makes a browser's recording: VP8 and Opus at 1080p, written to a pipe and so without a duration.
 pub fn webm() -> Vec<u8> {
     let video = "-f lavfi -i testsrc2=size=1920x1080:rate=25:duration=2 -f lavfi -i sine=440:duration=2";
     make(&format!("{video} {VP8} -c:a libopus -f webm pipe:1"))
 }
 
-/// A second, smaller recording: other bytes than [`webm`], quickly made.
+/// Makes a small recording, which takes little time.
 pub fn small_webm() -> Vec<u8> {
     make(&format!("-f lavfi -i testsrc=size=160x120:rate=10:duration=1 {VP8} -f webm pipe:1"))
 }
 
-/// A phone held upright: coded as landscape, with the rotation in its metadata.
+/// Makes the video of a phone held upright: coded as landscape, with the rotation in its metadata.
 pub fn portrait_mp4() -> Vec<u8> {
     let dir = tempfile::tempdir().unwrap();
     let (flat, turned) = (path(&dir, "flat.mp4"), path(&dir, "turned.mp4"));
-    make(&format!(
-        "-f lavfi -i testsrc2=size=1920x1080:rate=30:duration=2 {SOUND} -c:v libx264 -preset ultrafast {flat}"
-    ));
+    make(&format!("-f lavfi -i testsrc2=size=1920x1080:rate=30:duration=2 {SOUND} {H264} {flat}"));
     make(&format!("-i {flat} -c copy -metadata:s:v rotate=90 {turned}"));
     std::fs::read(turned).unwrap()
 }
 
-/// A screen recording: mp4 without any sound.
+/// Makes a screen recording: mp4 without sound.
 pub fn silent_mp4() -> Vec<u8> {
-    to_file("mp4", "-f lavfi -i testsrc2=size=1280x720:rate=30:duration=2 -c:v libx264 -preset ultrafast")
+    to_file("mp4", &format!("-f lavfi -i testsrc2=size=1280x720:rate=30:duration=2 {H264}"))
 }
 
-/// Smaller than the target, which must not enlarge it.
+/// Makes a video smaller than the result may be.
 pub fn small_mp4() -> Vec<u8> {
-    to_file(
-        "mp4",
-        &format!("-f lavfi -i testsrc2=size=320x240:rate=15:duration=2 {SOUND} -c:v libx264 -preset ultrafast"),
-    )
+    to_file("mp4", &format!("-f lavfi -i testsrc2=size=320x240:rate=15:duration=2 {SOUND} {H264}"))
 }
 
-/// A camcorder's PAL: 720x576 pixels that are wider than high.
+/// Makes a camcorder's PAL video: 720x576 pixels that are wider than high.
 pub fn anamorphic_mp4() -> Vec<u8> {
-    to_file(
-        "mp4",
-        &format!(
-            "-f lavfi -i testsrc2=size=720x576:rate=25:duration=2 {SOUND} -vf setsar=16/15 -c:v libx264 -preset ultrafast"
-        ),
-    )
+    to_file("mp4", &format!("-f lavfi -i testsrc2=size=720x576:rate=25:duration=2 {SOUND} -vf setsar=16/15 {H264}"))
 }
 
-/// What an iPhone's library holds.
+/// Makes what an iPhone's library holds.
 pub fn mov() -> Vec<u8> {
-    to_file(
-        "mov",
-        &format!("-f lavfi -i testsrc2=size=1440x1080:rate=60:duration=2 {SOUND} -c:v libx264 -preset ultrafast"),
-    )
+    to_file("mov", &format!("-f lavfi -i testsrc2=size=1440x1080:rate=60:duration=2 {SOUND} {H264}"))
 }
 
-/// What ffprobe says of a file.
+/// What ffprobe reports about a file.
 #[derive(Debug, PartialEq)]
 pub struct Facts {
     pub width: u64,
@@ -73,13 +61,14 @@ pub struct Facts {
     /// `codec/profile/sample rate/channels` of the sound.
     pub sound: Option<String>,
     pub seconds: f64,
-    /// Of the whole file.
+    /// The bit rate of the whole file.
     pub bits_per_second: f64,
-    /// Whether a player can start before it has the whole file: the index comes before the data.
+    /// Whether playback can start before the download ends: the index comes before the data.
     pub fast_start: bool,
 }
 
 impl Facts {
+    /// Runs ffprobe on a file.
     pub fn of(file: &[u8]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let name = path(&dir, "file");

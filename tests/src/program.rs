@@ -15,7 +15,7 @@ pub enum Profile {
     Release,
 }
 
-/// The program of a package, built when it is not up to date, so that a test never runs an old one.
+/// Builds the program of a package if it is not up to date and returns its path, so that a test never runs an old one.
 pub async fn program(package: &str, profile: Profile) -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
@@ -24,18 +24,18 @@ pub async fn program(package: &str, profile: Profile) -> PathBuf {
     if profile == Profile::Release {
         build.arg("--release");
     }
-    assert!(build.status().await.unwrap().success(), "{package} does not build");
+    assert!(build.status().await.unwrap().success(), "{package} failed to build");
     target.join(if profile == Profile::Release { "release" } else { "debug" }).join(package)
 }
 
-/// A `video-local` that runs on free ports, and is killed with this value.
+/// A `video-local` process on free ports. It is killed when this value is dropped.
 pub struct LocalSystem {
     process: Child,
     ready: PathBuf,
 }
 
 impl LocalSystem {
-    /// Starts the program over `dir/data`, with whatever `change` adds to the command.
+    /// Starts the program on `dir/data`, with whatever `change` adds to the command.
     pub fn start(program: &Path, dir: &Path, change: impl FnOnce(&mut Command)) -> Self {
         let ready = dir.join("ready.json");
         std::fs::remove_file(&ready).ok();
@@ -46,16 +46,16 @@ impl LocalSystem {
         Self { process: command.spawn().unwrap(), ready }
     }
 
-    /// The ready file, once it is there.
+    /// Waits for the ready file and returns what it holds.
     pub async fn ready(&mut self) -> Value {
         eventually("the system starts", async || {
-            assert!(self.process.try_wait().unwrap().is_none(), "it does not start");
+            assert!(self.process.try_wait().unwrap().is_none(), "it failed to start");
             std::fs::read(&self.ready).ok().map(|text| serde_json::from_slice(&text).unwrap())
         })
         .await
     }
 
-    /// Kills it at once, without a word.
+    /// Kills it with SIGKILL.
     pub async fn kill(mut self) {
         self.process.kill().await.unwrap();
     }

@@ -1,15 +1,9 @@
-//! The sweep, without its schedule and without the wait until an upload is old enough for it.
+//! The sweep without the wait until an upload is old enough for it.
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use serde_json::{Value, json};
 use video_core::records::RecordId;
 
 use crate::TestSystem;
-
-/// The event that the schedule sends.
-pub fn sweep() -> Value {
-    json!({ "source": "video-events", "detail-type": "Sweep" })
-}
 
 impl TestSystem {
     /// Makes the upload of a record old enough for the sweep.

@@ -1,19 +1,17 @@
-//! A whole system on free ports and in a directory of its own, with the clients that its users have.
-
-use std::collections::BTreeMap;
+//! A whole system on free ports and in a directory of its own, with the clients of its users.
 
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_types::SdkConfig;
 use aws_types::region::Region;
-use reqwest::multipart::Part;
-use reqwest::{Response, StatusCode};
+use reqwest::{Method, Response, StatusCode};
 use serde_json::Value;
 use tempfile::TempDir;
+use video_core::TranscoderKind;
 use video_core::records::Table;
 use video_local::{Description, Options, System};
 
-use crate::{Variables, eventually};
+use crate::{Form, Variables, eventually};
 
 /// A running system that ends with the test.
 pub struct TestSystem {
@@ -23,16 +21,24 @@ pub struct TestSystem {
     system: System,
 }
 
-/// An upload form as a browser gets it.
-#[derive(Debug, Clone)]
-pub struct Form {
-    pub url: String,
-    pub fields: BTreeMap<String, String>,
-}
-
 impl TestSystem {
+    /// Starts with the default options.
     pub async fn start() -> Self {
         Self::start_with(|_| ()).await
+    }
+
+    /// Starts with this transcoder.
+    pub async fn start_with_transcoder(kind: TranscoderKind) -> Self {
+        Self::start_with(|options| options.transcoder = kind).await
+    }
+
+    /// Starts with this transcoder and sends no event to the functions: the test invokes them.
+    pub async fn start_without_events(kind: TranscoderKind) -> Self {
+        Self::start_with(|options| {
+            options.transcoder = kind;
+            options.deliver_events = false;
+        })
+        .await
     }
 
     /// Starts with options that `change` changes.
@@ -40,7 +46,7 @@ impl TestSystem {
         Self::start_in(tempfile::tempdir().unwrap(), change).await
     }
 
-    /// Starts over a directory that another system may have left.
+    /// Starts on a directory that another system may have left.
     pub async fn start_in(dir: TempDir, change: impl FnOnce(&mut Options)) -> Self {
         let mut options = Options::new(dir.path());
         change(&mut options);
@@ -48,7 +54,7 @@ impl TestSystem {
         Self { at: system.description().clone(), http: reqwest::Client::new(), dir, system }
     }
 
-    /// Stops and gives the directory back.
+    /// Stops and returns the directory.
     pub async fn stop(self) -> TempDir {
         let Self { http, system, dir, .. } = self;
         drop(http);
@@ -56,67 +62,67 @@ impl TestSystem {
         dir
     }
 
-    /// `GET` without credentials; `path` may hold a query.
+    /// Sends a GET without credentials; `path` may have a query.
     pub async fn get(&self, path: &str) -> Response {
         self.http.get(format!("{}{path}", self.at.api)).send().await.unwrap()
     }
 
-    /// `GET` as the admin.
+    /// Sends a GET as the admin.
     pub async fn get_as_admin(&self, path: &str) -> Response {
-        let admin = &self.at.admin;
-        let request =
-            self.http.get(format!("{}{path}", self.at.api)).basic_auth(&admin.username, Some(&admin.password));
-        request.send().await.unwrap()
+        self.send_as_admin(Method::GET, path).await
     }
 
-    /// Asks for a form.
+    /// Sends a request as the admin.
+    pub async fn send_as_admin(&self, method: Method, path: &str) -> Response {
+        let admin = &self.at.admin;
+        let request = self.http.request(method, format!("{}{path}", self.at.api));
+        request.basic_auth(&admin.username, Some(&admin.password)).send().await.unwrap()
+    }
+
+    /// Requests a form.
     pub async fn form(&self, path_and_query: &str) -> Form {
         let response = self.get(path_and_query).await;
         assert_eq!(response.status(), StatusCode::OK);
-        let form: Value = response.json().await.unwrap();
-        let fields = form["fields"].as_object().unwrap().iter();
-        Form {
-            url: form["url"].as_str().unwrap().to_owned(),
-            fields: fields.map(|(name, value)| (name.clone(), value.as_str().unwrap().to_owned())).collect(),
-        }
+        Form::read(&response.json().await.unwrap()).unwrap()
     }
 
-    /// Posts a form as a browser does: the file last.
+    /// Posts a form with a file.
     pub async fn post(&self, form: &Form, file: Vec<u8>) -> Response {
-        let mut body = reqwest::multipart::Form::new();
-        for (name, value) in &form.fields {
-            body = body.text(name.clone(), value.clone());
-        }
-        let file = Part::bytes(file).file_name("video");
-        self.http.post(&form.url).multipart(body.part("file", file)).send().await.unwrap()
+        form.post(&self.http, file).await.unwrap()
     }
 
-    /// Asks for a form and posts the file with it; answers the key.
+    /// Requests a form, posts the file with it and returns the key.
     pub async fn upload(&self, path_and_query: &str, file: Vec<u8>) -> String {
         let form = self.form(path_and_query).await;
         assert_eq!(self.post(&form, file).await.status(), StatusCode::CREATED);
         form.fields["key"].clone()
     }
 
-    /// The admin's list for a query such as `?limit=1`.
+    /// Puts an object into the media bucket without a form.
+    pub async fn put(&self, key: &str, file: Vec<u8>) {
+        let put = self.s3().put_object().bucket(self.at.media_bucket).key(key).body(file.into());
+        put.send().await.unwrap();
+    }
+
+    /// Returns the admin's list for a query such as `?limit=1`.
     pub async fn videos(&self, query: &str) -> Vec<Value> {
         let response = self.get_as_admin(&format!("/videos{query}")).await;
         assert_eq!(response.status(), StatusCode::OK);
         response.json().await.unwrap()
     }
 
-    /// The record of a key, when there is one.
+    /// Returns the record of a key, if there is one.
     pub async fn video(&self, key: &str) -> Option<Value> {
         self.videos("?limit=1000").await.into_iter().find(|video| video["video"] == key)
     }
 
-    /// The record of a key once it is `ready` or `failed`.
+    /// Waits until the record of a key is `ready` or `failed` and returns it.
     pub async fn settled(&self, key: &str) -> Value {
         let done = |video: &Value| video["status"] == "ready" || video["status"] == "failed";
         eventually(&format!("{key} is ready or failed"), async || self.video(key).await.filter(done)).await
     }
 
-    /// What `playback` leads to.
+    /// Downloads what `playback` links to.
     pub async fn play(&self, video: &Value) -> Vec<u8> {
         let playback = video["playback"].as_str().unwrap_or_else(|| panic!("no playback in {video}"));
         let response = self.http.get(playback).send().await.unwrap();
@@ -124,33 +130,36 @@ impl TestSystem {
         response.bytes().await.unwrap().to_vec()
     }
 
-    /// Invokes the events function as AWS would, past the queue.
+    /// Invokes the events function directly, past the queue.
+    ///
+    /// # Errors
+    /// When Lambda would retry the event.
     pub async fn invoke(&self, event: Value) -> Result<(), video_events::Error> {
         video_events::handle(self.system.events_function(), event).await.map(|_| ())
     }
 
-    /// The real S3 SDK against the local S3.
+    /// Returns the AWS SDK's client of the local S3.
     pub fn s3(&self) -> aws_sdk_s3::Client {
         let config = aws_sdk_s3::config::Builder::from(&self.sdk_config(&self.at.s3)).force_path_style(true).build();
         aws_sdk_s3::Client::from_conf(config)
     }
 
-    /// The real DynamoDB SDK against the local DynamoDB.
+    /// Returns the AWS SDK's client of the local DynamoDB.
     pub fn dynamodb(&self) -> aws_sdk_dynamodb::Client {
         aws_sdk_dynamodb::Client::new(&self.sdk_config(&self.at.dynamodb))
     }
 
-    /// The table of records, as the functions use it.
+    /// Returns the table of records as the functions use it.
     pub fn table(&self) -> Table {
         Table::new(&self.sdk_config(&self.at.dynamodb), self.at.table)
     }
 
-    /// What a deployment on this system gives its functions.
+    /// Returns the environment variables of functions that are deployed on this system.
     pub fn variables(&self) -> Variables {
         Variables::of(&serde_json::to_value(&self.at).unwrap())
     }
 
-    /// The settings of an SDK client for one of the system's endpoints.
+    /// Returns the configuration of an SDK client of one of the system's endpoints.
     pub fn sdk_config(&self, endpoint: &str) -> SdkConfig {
         let credentials = Credentials::new(self.at.access_key_id, self.at.secret_access_key, None, None, "test");
         SdkConfig::builder()
@@ -162,7 +171,7 @@ impl TestSystem {
             .build()
     }
 
-    /// The dead letters so far.
+    /// Returns the dead letters so far.
     pub fn dead_letters(&self) -> Vec<Value> {
         let text = std::fs::read_to_string(self.dir.path().join("dead-letter.jsonl")).unwrap_or_default();
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()

@@ -1,4 +1,4 @@
-//! The variables that a deployment gives its functions, and the functions that are made of them.
+//! The environment variables of a deployment, and the functions that are configured with them.
 
 use std::collections::BTreeMap;
 
@@ -7,15 +7,15 @@ use serde_json::Value;
 use video_core::aws::AwsConfig;
 use video_core::config::{ApiConfig, EventsConfig};
 
-/// The variables of both functions. Cheap enough to change for one of them.
+/// The environment variables of both functions.
 #[derive(Clone)]
 pub struct Variables(BTreeMap<&'static str, String>);
 
 impl Variables {
-    /// The discard port of the loopback: nothing listens there.
+    /// The discard port on loopback, where nothing listens.
     pub const NOWHERE: &str = "http://127.0.0.1:9";
 
-    /// A deployment where nothing of AWS answers.
+    /// Returns the variables of a deployment that reaches no AWS service.
     pub fn without_aws() -> Self {
         let variables = [
             ("AWS_REGION", "us-east-1"),
@@ -32,7 +32,7 @@ impl Variables {
         Self(variables.map(|(name, value)| (name, value.to_owned())).into())
     }
 
-    /// A deployment on the local system that this ready file describes.
+    /// Returns the variables of a deployment on the local system that this ready file describes.
     pub fn of(ready: &Value) -> Self {
         let fields = [
             ("AWS_REGION", "/region"),
@@ -52,44 +52,44 @@ impl Variables {
         fields.into_iter().fold(Self::without_aws(), |all, (name, field)| all.with(name, value(field)))
     }
 
-    /// The same with this one, which may be another value of one that is there.
+    /// Adds or replaces a variable.
     #[must_use]
     pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.0.insert(name, value.into());
         self
     }
 
-    /// The same without this one.
+    /// Removes a variable.
     #[must_use]
     pub fn without(mut self, name: &str) -> Self {
         self.0.remove(name);
         self
     }
 
-    /// The same with every service of AWS at this one address.
+    /// Points every AWS client at one address.
     #[must_use]
     pub fn with_aws_at(mut self, url: &str) -> Self {
         self.0.retain(|name, _| !name.starts_with("AWS_ENDPOINT_URL"));
         self.with("AWS_ENDPOINT_URL", url)
     }
 
-    /// For the environment of a process.
+    /// Iterates over names and values, for the environment of a process.
     pub fn iter(&self) -> impl Iterator<Item = (&'static str, &str)> {
         self.0.iter().map(|(name, value)| (*name, value.as_str()))
     }
 
-    /// The settings of the AWS clients.
+    /// Returns the configuration of the AWS clients.
     pub fn aws(&self) -> AwsConfig {
         AwsConfig::from_env(&|name| self.lookup(name)).unwrap()
     }
 
-    /// The API function.
+    /// Returns the API function.
     pub fn api(&self) -> Router {
         let config = ApiConfig::from_env(&|name| self.lookup(name)).unwrap();
         video_api::router(video_api::AppState::new(config, &self.aws()).unwrap())
     }
 
-    /// The events function.
+    /// Returns the events function.
     pub fn events(&self) -> video_events::State {
         video_events::State::new(EventsConfig::from_env(&|name| self.lookup(name)).unwrap(), &self.aws())
     }

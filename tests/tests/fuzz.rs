@@ -74,7 +74,7 @@ async fn an_event_whose_host_is_none_fails_alone() {
         let Outcome::Error(_, message) = api.invoke(&bad).await else { panic!("there is no such host") };
         assert!(message.starts_with("Lambda panicked: ") && !message.contains("orkei"), "{message}");
         assert!(api.is_alive());
-        assert!(matches!(api.invoke(&good).await, Outcome::Answer(answer) if answer["statusCode"] == 200));
+        assert!(matches!(api.invoke(&good).await, Outcome::Response(answer) if answer["statusCode"] == 200));
     }
 }
 

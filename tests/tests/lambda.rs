@@ -37,7 +37,7 @@ fn signed_in(mut event: Value) -> Value {
 
 /// Status and body of what API Gateway gets.
 fn answer(outcome: Outcome) -> (u64, Value, Value) {
-    let Outcome::Answer(answer) = outcome else { panic!("{outcome:?}") };
+    let Outcome::Response(answer) = outcome else { panic!("{outcome:?}") };
     let body = answer["body"].as_str().map_or(Value::Null, |body| serde_json::from_str(body).unwrap());
     let mut headers = answer["headers"].clone();
     for (name, values) in answer["multiValueHeaders"].as_object().into_iter().flatten() {
@@ -113,11 +113,11 @@ async fn the_events_function_takes_an_upload_from_s3_to_a_result() {
     let system = quiet_system().await;
     let mut events = Function::start("video-events", &system.variables()).await;
     let key = system.upload("/presignedurl/p/0?mail=a@b", media::small_webm()).await;
-    assert_eq!(events.invoke(&s3_event(&system, &key, "0A")).await, Outcome::Answer(Value::Null));
+    assert_eq!(events.invoke(&s3_event(&system, &key, "0A")).await, Outcome::Response(Value::Null));
     let video = system.video(&key).await.unwrap();
     assert_eq!((&video["status"], &video["transcoder"]), (&json!("transcoding"), &json!("mediaconvert")));
 
-    assert_eq!(events.invoke(&mediaconvert_event(&video, "COMPLETE")).await, Outcome::Answer(Value::Null));
+    assert_eq!(events.invoke(&mediaconvert_event(&video, "COMPLETE")).await, Outcome::Response(Value::Null));
     let video = system.video(&key).await.unwrap();
     assert_eq!((&video["status"], &video["output"]), (&json!("ready"), &json!("output/web/p/0/x.mp4")));
 
@@ -125,7 +125,7 @@ async fn the_events_function_takes_an_upload_from_s3_to_a_result() {
     let other = system.upload("/presignedurl/p/1?mail=a@b", media::small_webm()).await;
     events.invoke(&s3_event(&system, &other, "0A")).await;
     let video = system.video(&other).await.unwrap();
-    assert_eq!(events.invoke(&sns_event(&video)).await, Outcome::Answer(Value::Null));
+    assert_eq!(events.invoke(&sns_event(&video)).await, Outcome::Response(Value::Null));
     assert_eq!(system.video(&other).await.unwrap()["status"], "failed");
 }
 
@@ -135,13 +135,13 @@ async fn the_events_function_survives_poison_and_does_the_good_records_beside_it
     let mut events = Function::start("video-events", &system.variables()).await;
     let key = system.upload("/presignedurl/p/0?mail=a@b", media::small_webm()).await;
     for payload in ["null", "[]", "7", "{}", r#"{"Records":[{"eventSource":"aws:s3"}]}"#] {
-        assert_eq!(events.invoke_text(payload.to_owned()).await, Outcome::Answer(Value::Null), "{payload}");
+        assert_eq!(events.invoke_text(payload.to_owned()).await, Outcome::Response(Value::Null), "{payload}");
     }
     assert!(matches!(events.invoke_text("not JSON".to_owned()).await, Outcome::Error(..)));
     let mut event = s3_event(&system, &key, "0A");
     let good = event["Records"][0].take();
     event["Records"] = json!([{ "eventSource": "aws:s3" }, good, null]);
-    assert_eq!(events.invoke(&event).await, Outcome::Answer(Value::Null));
+    assert_eq!(events.invoke(&event).await, Outcome::Response(Value::Null));
     assert_eq!(system.video(&key).await.unwrap()["status"], "transcoding");
 }
 
@@ -183,7 +183,7 @@ async fn a_killed_function_leaves_an_upload_that_the_next_one_takes_over() {
     let mut second = Function::start("video-events", &variables).await;
     let taken = video_tests::eventually("the lease is over", async || {
         tokio::time::sleep(Duration::from_millis(200)).await;
-        (second.invoke(&event).await == Outcome::Answer(Value::Null)).then_some(())
+        (second.invoke(&event).await == Outcome::Response(Value::Null)).then_some(())
     });
     taken.await;
     assert_eq!(system.video(&key).await.unwrap()["status"], "transcoding");

@@ -1,4 +1,4 @@
-//! video-index lags behind the table, or still holds what is gone: no second record, no loss.
+//! video-index lags behind the table or still has a deleted record: no second record is created and no upload is lost.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -6,19 +6,19 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::{Value, json};
 use video_core::records::{RecordId, Status};
-use video_tests::faults::{Answer, Call, Fate, Network};
+use video_tests::events::JobState;
+use video_tests::faults::{Call, FakeResponse, Fate, Network};
 
 use super::{
-    LONG_LEASE, State, Tally, TestSystem, Upload, Video, delivered, each, job_event, on_both, records,
-    system_that_counts,
+    LONG_LEASE, Tally, TestSystem, Upload, Video, deliver_until_handled, each, idle_system, job_event, on_both, records,
 };
 
-/// A network on which `video-index` gives these items while `lagging`.
+/// Starts a network on which a Query of `video-index` returns these items while `lagging`.
 async fn stale_index(system: &TestSystem, lagging: &Arc<AtomicBool>, items: Vec<Value>) -> Network {
     let lagging = Arc::clone(lagging);
     let rule = move |call: &Call| {
         if call.index() == Some("video-index") && lagging.load(Ordering::SeqCst) {
-            return Fate::Answer(Answer::items(&items));
+            return Fate::Respond(FakeResponse::items(&items));
         }
         Fate::Pass
     };
@@ -30,20 +30,20 @@ fn item(id: &RecordId, video: &Video) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_index_that_lags_makes_no_second_record_and_loses_nothing() {
+async fn a_lagging_index_creates_no_second_record_and_loses_nothing() {
     on_both(async |kind| {
-        let (system, functions) = system_that_counts(kind).await;
+        let (system, functions) = idle_system(kind).await;
         let lagging = Arc::new(AtomicBool::new(true));
         let network = stale_index(&system, &lagging, Vec::new()).await;
-        let function = network.function(&functions, LONG_LEASE);
+        let function = functions.behind(&network, LONG_LEASE);
         let mut uploads = Vec::new();
         for person in 0..40 {
             uploads.push(Video::of("lag", person).requested(&system).await.upload("0A"));
         }
-        uploads.extend((0..10).map(|number| Video::unasked("lag", number).upload("0A")));
+        uploads.extend((0..10).map(|number| Video::unsolicited("lag", number).upload("0A")));
         each(uploads.iter().collect(), async |_, upload: &Upload| {
             let event = upload.event(&system);
-            tokio::join!(delivered(&function, &event), delivered(&function, &event));
+            tokio::join!(deliver_until_handled(&function, &event), deliver_until_handled(&function, &event));
         })
         .await;
         let tally = Tally::of(&system, &functions, &uploads, &[]).await;
@@ -51,9 +51,9 @@ async fn an_index_that_lags_makes_no_second_record_and_loses_nothing() {
         for (number, upload) in uploads.iter().enumerate() {
             lagging.store(number % 2 == 0, Ordering::SeqCst);
             let job_id = &jobs[&upload.token(&system)][0];
-            let done = job_event(&functions, upload, &system, job_id, State::Complete);
+            let done = job_event(&functions, upload, &system, job_id, JobState::Complete);
             video_events::handle(&function, done).await.unwrap();
-            delivered(&function, &upload.event(&system)).await;
+            deliver_until_handled(&function, &upload.event(&system)).await;
             assert_eq!(upload.video.record(&system).await.status, Some(Status::Ready));
         }
         println!("index: {kind:?}: lagging: {tally}, {} records", records(&system).await);
@@ -65,12 +65,12 @@ async fn an_index_that_lags_makes_no_second_record_and_loses_nothing() {
 }
 
 #[tokio::test]
-async fn an_index_that_knows_only_a_record_nobody_asked_for_does_not_hide_the_one_somebody_did() {
+async fn an_index_with_only_the_placeholder_does_not_hide_the_requested_record() {
     on_both(async |kind| {
-        let (system, functions) = system_that_counts(kind).await;
+        let (system, functions) = idle_system(kind).await;
         let video = Video::of("copied", 0);
         let direct = functions.direct(LONG_LEASE);
-        delivered(&direct, &video.upload("0A").event(&system)).await;
+        deliver_until_handled(&direct, &video.upload("0A").event(&system)).await;
         let adopted = system.table().find(&video.key).await.unwrap().unwrap();
         assert!(adopted.mail.starts_with("unknown/"));
 
@@ -78,18 +78,18 @@ async fn an_index_that_knows_only_a_record_nobody_asked_for_does_not_hide_the_on
         let lagging = Arc::new(AtomicBool::new(true));
         let network = stale_index(&system, &lagging, vec![item(&adopted, &video)]).await;
         let newer = video.upload("0B");
-        delivered(&network.function(&functions, LONG_LEASE), &newer.event(&system)).await;
+        deliver_until_handled(&functions.behind(&network, LONG_LEASE), &newer.event(&system)).await;
         let tally = Tally::of(&system, &functions, std::slice::from_ref(&newer), &[]).await;
-        println!("index: {kind:?}: hiding: {tally}");
+        println!("index: {kind:?}: placeholder only: {tally}");
         tally.assert_perfect("index");
     })
     .await;
 }
 
 #[tokio::test]
-async fn an_index_that_still_holds_a_deleted_record_only_delays_its_upload() {
+async fn an_index_that_still_has_a_deleted_record_only_delays_its_upload() {
     on_both(async |kind| {
-        let (system, functions) = system_that_counts(kind).await;
+        let (system, functions) = idle_system(kind).await;
         let video = Video::of("deleted", 0).requested(&system).await;
         let key = |text: &str| AttributeValue::S(text.to_owned());
         let delete = system.dynamodb().delete_item().table_name(system.at.table);
@@ -98,14 +98,14 @@ async fn an_index_that_still_holds_a_deleted_record_only_delays_its_upload() {
 
         let lagging = Arc::new(AtomicBool::new(true));
         let network = stale_index(&system, &lagging, vec![item(&video.id, &video)]).await;
-        let function = network.function(&functions, LONG_LEASE);
+        let function = functions.behind(&network, LONG_LEASE);
         let upload = video.upload("0A");
         let gone = video_events::handle(&function, upload.event(&system)).await.unwrap_err();
         assert!(matches!(gone, video_events::Error::RecordDeleted(_)), "{gone}");
         assert_eq!(records(&system).await, 0, "a deleted record stays deleted");
 
         lagging.store(false, Ordering::SeqCst);
-        delivered(&function, &upload.event(&system)).await;
+        deliver_until_handled(&function, &upload.event(&system)).await;
         let record = system.table().find(&video.key).await.unwrap().unwrap();
         let record = system.table().get(&record).await.unwrap().unwrap();
         let jobs = super::jobs_by_token(&functions).await;

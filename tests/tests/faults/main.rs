@@ -1,14 +1,18 @@
-//! No video is lost and none runs twice: duplicates, kills, throttling, lost answers, a lagging index, in figures.
+//! No video is lost and none is transcoded twice, whatever fails: duplicates, kills, throttling, lost responses, a
+//! lagging index.
 //!
-//! Every test has a short form, which `cargo test` runs, and a long one, which `make torture` runs. `FAULTS_SEED` repeats a run.
+//! `cargo test` runs the short forms, `make torture` the long ones. `FAULTS_SEED` repeats a run.
 
+mod deadline;
 mod duplicates;
-mod healed;
+mod handler_killed;
 mod index;
-mod killed;
-mod poison;
-mod process;
+mod local_killed;
+mod malformed;
+mod network;
+mod redelivered;
 mod results;
+mod sweep;
 mod throttled;
 
 use std::collections::{BTreeSet, HashMap};
@@ -21,35 +25,36 @@ use video_core::TranscoderKind;
 use video_core::ids::{Mail, MediaType, ObjectKey, Sequencer, project_step};
 use video_core::job::Job;
 use video_core::records::{Record, RecordId, Status, Table};
-use video_core::time::rfc3339;
-use video_tests::TestSystem;
-use video_tests::faults::Functions;
+use video_tests::events::{JobState, job_state_change};
+use video_tests::{Functions, TestSystem};
 
-/// Runs a test on both transcoders at once, since most of its time is waiting.
+/// Runs a test with both transcoders concurrently, since it mostly waits.
 async fn on_both(test: impl AsyncFn(TranscoderKind)) {
     futures_util::future::join_all(TranscoderKind::ALL.map(|kind| test(kind))).await;
 }
 
-/// Runs the cases, many at once, since most of their time is waiting.
+/// Runs many cases concurrently, since they mostly wait.
 async fn each<C, T>(cases: Vec<C>, run: impl AsyncFn(usize, C) -> T) -> Vec<T> {
-    const AT_ONCE: usize = 64;
+    const CONCURRENCY: usize = 64;
     let run = &run;
     let cases = cases.into_iter().enumerate().map(|(number, case)| run(number, case));
-    futures_util::stream::iter(cases).buffer_unordered(AT_ONCE).collect().await
+    futures_util::stream::iter(cases).buffer_unordered(CONCURRENCY).collect().await
 }
 
-/// Longer than any test: a lease that never ends by itself.
+/// Seconds of a lease that outlives any test.
 const LONG_LEASE: u64 = 900;
-/// A lease that no handler outlives here, where two work on one upload, and that still ends while a test waits.
-const LEASE_OF_SECONDS: u64 = 6;
-/// A lease where only one at a time works on an upload, shorter than the wait before it is tried again.
-const LEASE_OF_ONE_AT_A_TIME: u64 = 3;
-/// The shortest lease there is, so that it ends while a test waits.
+/// Seconds of a lease that outlives every handler in tests where two work on one upload, and still expires during the
+/// test.
+const MEDIUM_LEASE: u64 = 6;
+/// Seconds of a lease that is shorter than the wait before a retry, in tests where one handler at a time works on an
+/// upload.
+const RETRY_LEASE: u64 = 3;
+/// Seconds of the shortest lease.
 const SHORT_LEASE: u64 = 1;
 
-/// A system that feeds no function and transcodes nothing, so that its jobs are only counted; and functions to be fed by hand.
-async fn system_that_counts(kind: TranscoderKind) -> (TestSystem, Functions) {
-    // The disk is not what is tried here, and DynamoDB's file waits for it at every write.
+/// Starts a system that sends no events and runs no job, so that its jobs can be counted, and functions to invoke.
+async fn idle_system(kind: TranscoderKind) -> (TestSystem, Functions) {
+    // In memory: the local DynamoDB would wait for the disk at every write, which is not what is tested here.
     let memory = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir());
     let system = TestSystem::start_in(memory.unwrap(), |options| {
         options.transcoder = kind;
@@ -62,7 +67,7 @@ async fn system_that_counts(kind: TranscoderKind) -> (TestSystem, Functions) {
     (system, functions)
 }
 
-/// The seed of this run, printed so that it can be repeated.
+/// Seeds a generator and prints the seed, so that the run can be repeated.
 fn seeded(test: &str) -> fastrand::Rng {
     let seed = std::env::var("FAULTS_SEED").ok().and_then(|seed| seed.parse().ok());
     let seed = seed.unwrap_or(20_261_124);
@@ -70,7 +75,7 @@ fn seeded(test: &str) -> fastrand::Rng {
     fastrand::Rng::with_seed(seed)
 }
 
-/// Somebody's video of a step: what its key and its record are called.
+/// A person's video of a step: its key and its record's ID.
 #[derive(Clone)]
 struct Video {
     id: RecordId,
@@ -78,6 +83,7 @@ struct Video {
 }
 
 impl Video {
+    /// Names the video for which a person requests a form.
     fn of(project: &str, person: usize) -> Self {
         let (project, step) = (project.parse().unwrap(), "0".parse().unwrap());
         let mail: Mail = format!("person{person}@example.com").parse().unwrap();
@@ -85,19 +91,20 @@ impl Video {
         Self { id: RecordId { project_step: project_step(&project, step), mail: mail.as_str().to_owned() }, key }
     }
 
-    /// One that nobody asked for.
-    fn unasked(project: &str, number: usize) -> Self {
+    /// Names an unsolicited upload.
+    fn unsolicited(project: &str, number: usize) -> Self {
         let key = ObjectKey::from_decoded(&format!("{project}/0/clip {number}.mp4")).unwrap();
         let id = RecordId { project_step: key.project_step(), mail: format!("unknown/{}", key.file_name()) };
         Self { id, key }
     }
 
-    /// One that nobody asked for either, under a key that we could have signed.
-    fn unasked_but_signed(project: &str, number: usize) -> Self {
+    /// Names an unsolicited upload under a key that a form could have.
+    fn unsolicited_under_a_signed_key(project: &str, number: usize) -> Self {
         let Self { id, key } = Self::of(project, number);
         Self { id: RecordId { mail: format!("unknown/{}", key.file_name()), ..id }, key }
     }
 
+    /// Requests the form.
     async fn requested(self, system: &TestSystem) -> Self {
         system.table().record_form(&self.id, &self.key, SystemTime::now()).await.unwrap();
         self
@@ -116,7 +123,7 @@ impl Video {
     }
 }
 
-/// One upload of a video, numbered as S3 would.
+/// One upload of a video with the sequencer that S3 would give it.
 #[derive(Clone)]
 struct Upload {
     video: Video,
@@ -138,62 +145,23 @@ impl Upload {
         job.token()
     }
 
-    /// What S3 tells of it.
+    /// Returns S3's event.
     fn event(&self, system: &TestSystem) -> Value {
-        let mut event: Value =
-            serde_json::from_str(include_str!("../../../crates/events/fixtures/s3_object_created.json")).unwrap();
-        let record = &mut event["Records"][0];
-        record["eventTime"] = json!(rfc3339(SystemTime::now()));
-        record["s3"]["bucket"]["name"] = json!(system.at.media_bucket);
-        record["s3"]["object"]["key"] = json!(self.video.key.as_str().replace(' ', "+"));
-        record["s3"]["object"]["sequencer"] = json!(self.sequencer);
-        event
+        system.object_created(self.video.key.as_str(), &self.sequencer)
     }
 }
 
-/// What the transcoder tells of an upload's job.
-fn job_event(functions: &Functions, upload: &Upload, system: &TestSystem, job_id: &str, state: State) -> Value {
+/// Returns the event with which the transcoder reports the state of an upload's job.
+fn job_event(functions: &Functions, upload: &Upload, system: &TestSystem, job_id: &str, state: JobState) -> Value {
     let metadata = json!({
         "token": upload.token(system),
         "key": upload.video.key.as_str(),
         "sequencer": upload.order().as_str(),
     });
-    if functions.kind == TranscoderKind::MediaConvert {
-        let mut event: Value =
-            serde_json::from_str(include_str!("../../../crates/events/fixtures/mediaconvert_complete.json")).unwrap();
-        let detail = &mut event["detail"];
-        detail["status"] = json!(match state {
-            State::Progress => "PROGRESSING",
-            State::Complete => "COMPLETE",
-            State::Error => "ERROR",
-        });
-        detail["jobId"] = json!(job_id);
-        detail["userMetadata"] = metadata;
-        return event;
-    }
-    let mut event: Value =
-        serde_json::from_str(include_str!("../../../crates/events/fixtures/elastictranscoder_completed.json")).unwrap();
-    let sns = &mut event["Records"][0]["Sns"];
-    let mut message: Value = serde_json::from_str(sns["Message"].as_str().unwrap()).unwrap();
-    message["state"] = json!(match state {
-        State::Progress => "PROGRESSING",
-        State::Complete => "COMPLETED",
-        State::Error => "ERROR",
-    });
-    message["jobId"] = json!(job_id);
-    message["userMetadata"] = metadata;
-    sns["Message"] = json!(message.to_string());
-    event
+    job_state_change(functions.kind, job_id, &metadata, state)
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
-    Progress,
-    Complete,
-    Error,
-}
-
-/// The ids of the jobs of each token.
+/// Returns the IDs of the jobs of each token.
 async fn jobs_by_token(functions: &Functions) -> HashMap<String, Vec<String>> {
     let mut jobs: HashMap<String, Vec<String>> = HashMap::new();
     for (token, id) in functions.jobs().await {
@@ -202,28 +170,28 @@ async fn jobs_by_token(functions: &Functions) -> HashMap<String, Vec<String>> {
     jobs
 }
 
-/// What became of uploads, as the figures that a test prints.
+/// The outcome of uploads, as the figures that a test prints.
 #[derive(Default, Debug, PartialEq)]
 struct Tally {
     uploads: usize,
-    /// The newest upload of its video without a job, or not in the record.
+    /// Newest uploads without a job, or whose record is not `transcoding`.
     lost: usize,
     /// Uploads with more than one job.
-    doubled: usize,
-    /// Records that name another upload or another job than their newest upload's.
+    duplicated: usize,
+    /// Records that do not name their newest upload and its job.
     stale: usize,
-    /// The keys of those that are counted above.
+    /// The keys of all those counted above.
     wrong: BTreeSet<String>,
 }
 
 impl Tally {
-    /// Counts, where `newest` are the newest uploads of their videos and `older` all others.
+    /// Counts the outcome; `newest` are the newest uploads of their videos and `older` all others.
     async fn of(system: &TestSystem, functions: &Functions, newest: &[Upload], older: &[Upload]) -> Self {
         let jobs = jobs_by_token(functions).await;
         let of = |upload: &Upload| jobs.get(&upload.token(system)).cloned().unwrap_or_default();
         let mut tally = Self { uploads: newest.len() + older.len(), ..Self::default() };
         for upload in newest.iter().chain(older).filter(|upload| of(upload).len() > 1) {
-            tally.doubled += 1;
+            tally.duplicated += 1;
             tally.wrong.insert(upload.video.key.to_string());
         }
         let table = system.table();
@@ -244,7 +212,7 @@ impl Tally {
     }
 
     fn assert_perfect(&self, what: &str) {
-        assert_eq!((self.lost, self.doubled, self.stale), (0, 0, 0), "{what}: {self:?}");
+        assert_eq!((self.lost, self.duplicated, self.stale), (0, 0, 0), "{what}: {self:?}");
     }
 }
 
@@ -253,26 +221,26 @@ impl std::fmt::Display for Tally {
         write!(
             f,
             "{} uploads, {} lost, {} with two jobs, {} stale records",
-            self.uploads, self.lost, self.doubled, self.stale
+            self.uploads, self.lost, self.duplicated, self.stale
         )
     }
 }
 
-/// Delivers an event as often as it takes, as Lambda, a redrive and the sweep would; answers how often that was.
-async fn delivered(function: &video_events::State, event: &Value) -> usize {
+/// Delivers an event until it is handled, as retries and redrives would, and returns how many attempts it took.
+async fn deliver_until_handled(function: &video_events::State, event: &Value) -> usize {
     let deliveries = async {
-        for tries in 1.. {
+        for attempts in 1.. {
             match video_events::handle(function, event.clone()).await {
-                Ok(_) => return tries,
+                Ok(_) => return attempts,
                 Err(_) => tokio::time::sleep(Duration::from_millis(200)).await,
             }
         }
         unreachable!()
     };
-    tokio::time::timeout(Duration::from_mins(5), deliveries).await.expect("handled in the end")
+    tokio::time::timeout(Duration::from_mins(5), deliveries).await.expect("the event was never handled")
 }
 
-/// How many records the table holds.
+/// Counts the records of the table.
 async fn records(system: &TestSystem) -> usize {
     let mut pages = system.dynamodb().scan().table_name(system.at.table).into_paginator().items().send();
     let mut count = 0;

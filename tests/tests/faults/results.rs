@@ -1,35 +1,34 @@
-//! Every order of a job's events: before our own submit is recorded, twice, after a newer upload. The state is right and never goes back.
+//! A job's events in every order, with duplicates, before we record the job and after a newer upload: the status is
+//! correct after each event and never goes back.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use tokio::sync::Notify;
 use video_core::records::{Record, Status, Table};
-use video_tests::faults::{Call, Fate, Network};
+use video_tests::Functions;
+use video_tests::events::JobState;
+use video_tests::faults::{Call, Fate, Gate, Network};
 
-use super::{
-    Functions, LONG_LEASE, State, TestSystem, TranscoderKind, Upload, Video, job_event, seeded, system_that_counts,
-};
+use super::{LONG_LEASE, TestSystem, TranscoderKind, Upload, Video, idle_system, job_event, seeded};
 
-/// What can happen to a record while its first upload has its job.
+/// What can happen to a record while its first upload is transcoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Step {
-    Event(State),
-    /// Our own handler gets to record the job that it made.
-    Submit,
+    Event(JobState),
+    /// Our handler records the job that it created.
+    Submitted,
     /// The person uploads again.
-    Newer,
+    NewerUpload,
 }
 
-const PROGRESS: Step = Step::Event(State::Progress);
-const COMPLETE: Step = Step::Event(State::Complete);
-const ERROR: Step = Step::Event(State::Error);
-const ONCE: [Step; 5] = [PROGRESS, COMPLETE, ERROR, Step::Submit, Step::Newer];
-const TWICE: [Step; 8] = [PROGRESS, PROGRESS, COMPLETE, COMPLETE, ERROR, ERROR, Step::Submit, Step::Newer];
+const PROGRESS: Step = Step::Event(JobState::Progressing);
+const COMPLETE: Step = Step::Event(JobState::Complete);
+const ERROR: Step = Step::Event(JobState::Error);
+const ONCE: [Step; 5] = [PROGRESS, COMPLETE, ERROR, Step::Submitted, Step::NewerUpload];
+const TWICE: [Step; 8] = [PROGRESS, PROGRESS, COMPLETE, COMPLETE, ERROR, ERROR, Step::Submitted, Step::NewerUpload];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_jobs_events_in_any_order_end_right_and_never_go_back() {
+async fn a_jobs_events_in_any_order_end_in_the_correct_status_and_never_go_back() {
     let mut rng = seeded("results");
     let (once, mut with_duplicates) = (orders(&ONCE), orders(&TWICE));
     rng.shuffle(&mut with_duplicates);
@@ -40,8 +39,8 @@ async fn a_jobs_events_in_any_order_end_right_and_never_go_back() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "the long form, for `make torture`"]
-async fn a_jobs_events_in_every_order_with_duplicates_end_right_and_never_go_back() {
+#[ignore = "long form: make torture"]
+async fn a_jobs_events_in_every_order_with_duplicates_end_in_the_correct_status_and_never_go_back() {
     let orders = orders(&TWICE);
     assert_eq!(orders.len(), 5040);
     for kind in TranscoderKind::ALL {
@@ -49,7 +48,7 @@ async fn a_jobs_events_in_every_order_with_duplicates_end_right_and_never_go_bac
     }
 }
 
-/// Every different order of the steps; equal steps stand beside each other.
+/// Returns every distinct order of the steps, among which equal ones are adjacent.
 fn orders(steps: &[Step]) -> Vec<Vec<Step>> {
     if steps.is_empty() {
         return vec![Vec::new()];
@@ -68,7 +67,7 @@ fn orders(steps: &[Step]) -> Vec<Vec<Step>> {
 async fn all_orders(kind: TranscoderKind, orders: &[Vec<Step>]) {
     const LANES: usize = 8;
     let started = Instant::now();
-    let (system, functions) = system_that_counts(kind).await;
+    let (system, functions) = idle_system(kind).await;
     let lanes = (0..LANES).map(async |lane| {
         let (slow, table) = (SlowHandler::start(&system, &functions).await, system.table());
         let mut samples = 0;
@@ -79,46 +78,40 @@ async fn all_orders(kind: TranscoderKind, orders: &[Vec<Step>]) {
     });
     let samples: usize = futures_util::future::join_all(lanes).await.into_iter().sum();
     println!(
-        "results: {kind:?}: {} orders, {samples} states sampled, all right, none went back, {:.1} s",
+        "results: {kind:?}: {} orders, status checked {samples} times, always correct, never went back, {:.1} s",
         orders.len(),
         started.elapsed().as_secs_f64()
     );
 }
 
-/// A function that is held up between the creation of a job and its recording.
+/// A function that is held between the creation of a job and its recording.
 struct SlowHandler {
     function: video_events::State,
-    /// One that is not held up.
+    /// One that is not held.
     direct: video_events::State,
-    held: Arc<Notify>,
-    go: Arc<Notify>,
+    gate: Gate,
     job_id: Arc<Mutex<String>>,
     _network: Network,
 }
 
 impl SlowHandler {
     async fn start(system: &TestSystem, functions: &Functions) -> Self {
-        let (held, go, job_id) = (Arc::new(Notify::new()), Arc::new(Notify::new()), Arc::<Mutex<String>>::default());
+        let (gate, job_id) = (Gate::default(), Arc::<Mutex<String>>::default());
         let rule = {
-            let (held, go, job_id) = (Arc::clone(&held), Arc::clone(&go), Arc::clone(&job_id));
-            let created = AtomicBool::new(false);
+            let (gate, job_id) = (gate.clone(), Arc::clone(&job_id));
             move |call: &Call| {
-                created.fetch_or(call.operation == "CreateJob", Ordering::SeqCst);
-                if call.operation != "UpdateItem" || !created.swap(false, Ordering::SeqCst) {
-                    return Fate::Pass;
-                }
-                let id = call.body["ExpressionAttributeValues"][":job"]["S"].as_str().unwrap();
+                let Some(id) = call.sets("jobId") else { return Fate::Pass };
                 id.clone_into(&mut job_id.lock().unwrap());
-                Fate::Hold { arrived: Arc::clone(&held), go: Arc::clone(&go), done: Arc::default() }
+                Fate::Hold(gate.clone())
             }
         };
         let network = Network::to(system, rule).await;
-        let (function, direct) = (network.function(functions, LONG_LEASE), functions.direct(LONG_LEASE));
-        Self { function, direct, held, go, job_id, _network: network }
+        let (function, direct) = (functions.behind(&network, LONG_LEASE), functions.direct(LONG_LEASE));
+        Self { function, direct, gate, job_id, _network: network }
     }
 }
 
-/// Goes through the steps in this order and compares the record with what it must be after each; answers how often.
+/// Takes the steps in this order, compares the record with the expected one after each, and returns how often it did.
 async fn one_order(
     system: &TestSystem,
     table: &Table,
@@ -131,8 +124,11 @@ async fn one_order(
     let video = Video::of(&format!("orders{}", number % 16), number).requested(system).await;
     let (first, second) = (video.upload("0A"), video.upload("0B"));
     let (function, event) = (slow.function.clone(), first.event(system));
-    let submitting = tokio::spawn(async move { video_events::handle(&function, event).await });
-    slow.held.notified().await;
+    let mut submitting = tokio::spawn(async move { video_events::handle(&function, event).await });
+    tokio::select! {
+        outcome = &mut submitting => panic!("the job was not recorded: {outcome:?}"),
+        () = slow.gate.reached() => {}
+    }
     let job_id = slow.job_id.lock().unwrap().clone();
     let mut submitting = Some(submitting);
 
@@ -144,11 +140,11 @@ async fn one_order(
                 let event = job_event(functions, &first, system, &job_id, *state);
                 video_events::handle(direct, event).await.unwrap();
             }
-            Step::Submit => {
-                slow.go.notify_one();
+            Step::Submitted => {
+                slow.gate.open();
                 submitting.take().unwrap().await.unwrap().unwrap();
             }
-            Step::Newer => {
+            Step::NewerUpload => {
                 video_events::handle(direct, second.event(system)).await.unwrap();
             }
         }
@@ -162,9 +158,9 @@ async fn one_order(
 
     let newer_job = video.record_in(table).await.job_id.unwrap();
     assert_ne!(newer_job, job_id);
-    let done = job_event(functions, &second, system, &newer_job, State::Complete);
+    let done = job_event(functions, &second, system, &newer_job, JobState::Complete);
     video_events::handle(direct, done).await.unwrap();
-    for state in [State::Complete, State::Error, State::Progress] {
+    for state in [JobState::Complete, JobState::Error, JobState::Progressing] {
         let late = job_event(functions, &first, system, &job_id, state);
         video_events::handle(direct, late).await.unwrap();
     }
@@ -173,7 +169,7 @@ async fn one_order(
     order.len() + 1
 }
 
-/// What a record must say; the rules of the state machine once more, in the words of DESIGN.md.
+/// The expected record: the rules of the state machine, written a second time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Expected {
     newer: bool,
@@ -182,7 +178,7 @@ struct Expected {
 
 impl Expected {
     fn after(&mut self, step: Step) {
-        if step == Step::Newer {
+        if step == Step::NewerUpload {
             *self = Self { newer: true, status: Status::Transcoding };
         } else if !self.newer {
             self.status = match (self.status, step) {
