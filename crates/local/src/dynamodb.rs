@@ -26,20 +26,22 @@ pub enum DynamoDbError {
     Create(#[from] video_core::Error),
 }
 
-/// Creates the directory, with the tables that `create_tables` creates through the listener, unless it exists.
+/// Creates the directory, with the tables that `create_tables` creates through the listener; one that exists is brought up
+/// to date by `update_tables`.
 ///
 /// dynoxide creates a table in several commits, and a process that is killed between them leaves a table that can
 /// neither be read nor be created again. So the directory is filled under another name and then renamed.
 ///
 /// # Errors
-/// When the directory cannot be created, and those of `create_tables`.
-pub async fn create(
+/// When the directory cannot be created, and those of `create_tables` and `update_tables`.
+pub async fn prepare(
     listener: TcpListener,
     dir: &Path,
     create_tables: impl Future<Output = Result<(), video_core::Error>>,
+    update_tables: impl Future<Output = Result<(), video_core::Error>>,
 ) -> Result<(), DynamoDbError> {
     if dir.try_exists()? {
-        return Ok(());
+        return Ok(while_serving(listener, dir, update_tables).await??);
     }
     let new = dir.with_extension("new");
     if new.try_exists()? {
@@ -125,18 +127,24 @@ mod tests {
         while_serving(listener, dir, getting).await.unwrap().unwrap().is_some()
     }
 
+    /// What must not be asked for.
+    async fn never() -> Result<(), Error> {
+        panic!("a directory is either created or updated")
+    }
+
     #[tokio::test]
     async fn records_are_still_there_after_a_restart() {
         let parent = TempDir::new().unwrap();
         let dir = parent.path().join("dynamodb");
         let (listener, table) = listener_and_table().await;
-        create(listener, &dir, Box::pin(table.create())).await.unwrap();
+        prepare(listener, &dir, Box::pin(table.create()), never()).await.unwrap();
         let key = ObjectKey::from_decoded("project/1/video.webm").unwrap();
         let (listener, table) = listener_and_table().await;
         let requesting = Box::pin(async { table.record_form(&id(), &key, SystemTime::now()).await });
         while_serving(listener, &dir, requesting).await.unwrap().unwrap();
-        let (listener, _) = listener_and_table().await;
-        create(listener, &dir, async { panic!("the table exists") }).await.unwrap();
+        let (listener, table) = listener_and_table().await;
+        let updated = Box::pin(async { table.create().await });
+        prepare(listener, &dir, never(), updated).await.unwrap();
         assert!(has_record(&dir).await);
     }
 
@@ -149,13 +157,13 @@ mod tests {
             table.create().await?;
             Err(Error::Malformed("interrupted".to_owned()))
         });
-        assert!(matches!(create(listener, &dir, interrupted).await, Err(DynamoDbError::Create(_))));
+        assert!(matches!(prepare(listener, &dir, interrupted, never()).await, Err(DynamoDbError::Create(_))));
         let (listener, table) = listener_and_table().await;
         let complete = Box::pin(async {
             assert!(table.get(&id()).await.is_err(), "the first attempt left something behind");
             table.create().await
         });
-        create(listener, &dir, complete).await.unwrap();
+        prepare(listener, &dir, complete, never()).await.unwrap();
         assert!(!has_record(&dir).await);
     }
 

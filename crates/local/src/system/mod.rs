@@ -45,7 +45,7 @@ impl System {
 
         let environment = Environment::new(&listeners, options.transcoder, &services.pipeline, &options.variables);
         let functions = Functions::configure(&environment)?;
-        services.create_table(&environment).await?;
+        services.prepare_table(&environment).await?;
         let description = Description::new(&listeners, &environment);
         let events_function = functions.events.clone();
 

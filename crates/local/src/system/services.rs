@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use video_core::aws::AwsConfig;
-use video_core::records::Table;
+use video_core::records::{SEGMENTS, Table};
 
 use super::environment::{
     ACCESS_KEY_ID, ACCOUNT, Environment, MEDIA_BUCKET, OUTPUT_BUCKET, PIPELINE, REGION, SECRET_ACCESS_KEY, TABLE,
@@ -59,12 +59,12 @@ impl Services {
         })
     }
 
-    /// Creates the table unless it exists. The functions expect it, as on AWS; it is created through a port of its own,
-    /// so that no client sees DynamoDB without it.
+    /// Creates the table, or adds the indexes and backfills the records that one of an earlier version lacks. The functions
+    /// expect it, as on AWS; it is prepared through a port of its own, so that no client sees DynamoDB without it.
     ///
     /// # Errors
     /// [`StartError`].
-    pub(super) async fn create_table(&self, environment: &Environment) -> Result<(), StartError> {
+    pub(super) async fn prepare_table(&self, environment: &Environment) -> Result<(), StartError> {
         let listener = listen(0, "DynamoDB").await?;
         let endpoint = url(&listener);
         let lookup = |name: &str| match name {
@@ -72,8 +72,17 @@ impl Services {
             _ => environment.get(name),
         };
         let table = Table::new(&AwsConfig::from_env(&lookup)?.sdk_config(), TABLE);
-        Ok(dynamodb::create(listener, &self.dynamodb_dir, Box::pin(table.create())).await?)
+        let create = Box::pin(table.create());
+        Ok(dynamodb::prepare(listener, &self.dynamodb_dir, create, Box::pin(update(&table))).await?)
     }
+}
+
+async fn update(table: &Table) -> Result<(), video_core::Error> {
+    table.create().await?;
+    for segment in 0..SEGMENTS {
+        table.backfill(segment).await?;
+    }
+    Ok(())
 }
 
 /// Returns the key pair whose signatures S3 accepts.
