@@ -46,7 +46,7 @@ async fn missing_wrong_and_malformed_credentials_are_unauthorized_alike() {
         Some("Basic YWRtaW4="),         // admin
         Some("Basic YWRtaW46d3Jvbmc="), // admin:wrong
         Some("Basic cm9vdDpsb2NhbA=="), // root:local
-        Some("Basic /zpsb2NhbA=="),     // no UTF-8
+        Some("Basic /zpsb2NhbA=="),     // not UTF-8
         Some("Bearer YWRtaW46bG9jYWw="),
         Some("YWRtaW46bG9jYWw="),
     ];
@@ -64,9 +64,9 @@ async fn missing_wrong_and_malformed_credentials_are_unauthorized_alike() {
 }
 
 #[tokio::test]
-async fn a_form_is_handed_out_and_its_record_is_written_first() {
+async fn a_form_is_issued_and_its_record_is_written_first() {
     let system = TestSystem::start().await;
-    // The original's own example, with the parameters that it ignores.
+    // The original's example, with parameters that it ignores.
     let response = system.get("/presignedurl/testProject/0/?mail=eduard@orkei.com&project=Test&step=0").await;
     assert_eq!(response.status(), StatusCode::OK);
     let form: Value = response.json().await.unwrap();
@@ -114,7 +114,7 @@ async fn the_media_type_chooses_extension_and_content_type() {
 }
 
 #[tokio::test]
-async fn asking_again_never_resets_a_state() {
+async fn another_form_request_never_resets_the_status() {
     let system = TestSystem::start().await;
     let key = system.upload("/presignedurl/p/0?mail=a@b", b"no video".to_vec()).await;
     assert_eq!(system.settled(&key).await["status"], "failed");
@@ -123,7 +123,7 @@ async fn asking_again_never_resets_a_state() {
 }
 
 #[tokio::test]
-async fn the_upload_acl_is_in_the_form_only_when_it_is_set() {
+async fn the_form_has_an_acl_only_if_one_is_configured() {
     let system =
         TestSystem::start_with(|options| options.variables.push(("UPLOAD_ACL".to_owned(), "public-read".to_owned())))
             .await;
@@ -153,7 +153,7 @@ async fn a_form_without_mail_or_project_is_not_found() {
 }
 
 #[tokio::test]
-async fn what_is_no_number_is_step_0_and_what_is_too_large_is_refused() {
+async fn a_step_that_is_not_a_number_is_0_and_one_that_is_too_large_is_rejected() {
     let system = TestSystem::start().await;
     for (step, stored) in [
         ("first", "0"),
@@ -177,7 +177,7 @@ async fn what_is_no_number_is_step_0_and_what_is_too_large_is_refused() {
 }
 
 #[tokio::test]
-async fn bad_parts_of_a_form_request_are_refused_by_name() {
+async fn an_invalid_form_request_is_rejected_and_the_message_names_the_field() {
     let system = TestSystem::start().await;
     let long = "x".repeat(65);
     for (path, field) in [
@@ -203,7 +203,7 @@ async fn bad_parts_of_a_form_request_are_refused_by_name() {
 }
 
 #[tokio::test]
-async fn bad_parts_of_a_list_request_are_refused_by_name() {
+async fn an_invalid_list_request_is_rejected_and_the_message_names_the_field() {
     let system = TestSystem::start().await;
     for (path, status, code, message) in [
         ("/videos?mail=", 404, "NotFoundError", "mail is empty"),
@@ -225,7 +225,7 @@ async fn bad_parts_of_a_list_request_are_refused_by_name() {
 }
 
 #[tokio::test]
-async fn unknown_paths_and_methods_have_the_same_body() {
+async fn unknown_paths_and_methods_get_errors_of_the_same_form() {
     let system = TestSystem::start().await;
     for path in ["/nothing", "/presignedurl", "/presignedurl/p", "/presignedurl/p/0/more?mail=a@b", "/videos/p", "/%ff"]
     {
@@ -241,7 +241,7 @@ async fn unknown_paths_and_methods_have_the_same_body() {
 }
 
 #[tokio::test]
-async fn a_preflight_is_answered_on_every_route() {
+async fn every_route_answers_a_preflight_request() {
     let system = TestSystem::start().await;
     for path in ["/", "/hello", "/presignedurl/p/0?mail=a@b", "/videos", "/nothing"] {
         let request = system.http.request(Method::OPTIONS, format!("{}{path}", system.at.api));
@@ -272,7 +272,7 @@ async fn the_allowed_origin_narrows_cors() {
 }
 
 #[tokio::test]
-async fn answers_are_never_cached_or_sniffed() {
+async fn responses_are_never_cached_or_sniffed() {
     let system = TestSystem::start().await;
     for path in ["/", "/presignedurl/p/0?mail=a@b", "/videos", "/nothing"] {
         let headers = system.get(path).await.headers().clone();
@@ -291,7 +291,7 @@ async fn trailing_slashes_are_accepted_everywhere() {
 }
 
 #[tokio::test]
-async fn while_dynamodb_is_away_nothing_is_promised() {
+async fn while_dynamodb_is_unreachable_no_form_is_issued_and_no_list_returned() {
     let (address, server) = serve(Variables::without_aws().api()).await;
     let http = reqwest::Client::new();
     for path in ["/presignedurl/p/0?mail=canary@example.com", "/videos"] {

@@ -1,19 +1,19 @@
-//! What the events function asks of the transcoders, at their real APIs: to create a job, to find it again by its token, and how far it is.
+//! What the events function calls at the transcoders' APIs: it creates a job, finds it by its token and looks up its
+//! status.
 
 use std::time::{Duration, SystemTime};
 
 use video_core::TranscoderKind;
 use video_core::ids::ObjectKey;
-use video_core::job::Job;
-use video_core::job::JobResult;
+use video_core::job::{Job, JobResult};
 use video_core::transcoder::{Transcoder, TranscoderConfig};
-use video_tests::{TestSystem, Variables, eventually, media};
+use video_tests::{TestSystem, eventually, media};
 
 const KEY: &str = "Alba/0/c5e866594d810c0c3e1f.webm";
 
-/// The transcoder as the events function of this system has it.
+/// Creates the transcoder client of this system's events function.
 async fn transcoder(system: &TestSystem, kind: TranscoderKind) -> Transcoder {
-    let aws = Variables::of(&serde_json::to_value(&system.at).unwrap()).aws().sdk_config();
+    let aws = system.variables().aws().sdk_config();
     let settings = match kind {
         TranscoderKind::ElasticTranscoder => {
             let pipelines = aws_sdk_elastictranscoder::Client::new(&aws).list_pipelines().send().await.unwrap();
@@ -28,7 +28,7 @@ async fn transcoder(system: &TestSystem, kind: TranscoderKind) -> Transcoder {
     Transcoder::new(&settings, &aws)
 }
 
-/// The job of one upload of the video.
+/// Describes the job of one upload of the video.
 fn job(system: &TestSystem, sequencer: &str, plain_name: bool) -> Job {
     Job {
         bucket: system.at.media_bucket.to_owned(),
@@ -39,19 +39,18 @@ fn job(system: &TestSystem, sequencer: &str, plain_name: bool) -> Job {
 }
 
 async fn a_job_is_found_by_its_token_and_looked_up_until_it_is_ready(kind: TranscoderKind, output: &str) {
-    let system = TestSystem::start_with(|options| options.deliver_events = false).await;
-    let video = media::small_webm().into();
-    system.s3().put_object().bucket(system.at.media_bucket).key(KEY).body(video).send().await.unwrap();
+    let system = TestSystem::start_without_events(kind).await;
+    system.put(KEY, media::small_webm()).await;
     let (first, again) = (job(&system, "0A", true), job(&system, "0B", false));
     let transcoder = transcoder(&system, kind).await;
     let now = SystemTime::now();
-    assert_eq!(transcoder.find(&first, now).await.unwrap(), None, "before there is one");
+    assert_eq!(transcoder.find(&first, now).await.unwrap(), None, "no job has been created");
     let id = transcoder.submit(&first).await.unwrap();
     let id_again = transcoder.submit(&again).await.unwrap();
 
     assert_eq!(transcoder.find(&first, now).await.unwrap(), Some(id.clone()));
     assert_eq!(transcoder.find(&again, now).await.unwrap(), Some(id_again));
-    assert_eq!(transcoder.find(&job(&system, "0C", false), now).await.unwrap(), None, "of another upload");
+    assert_eq!(transcoder.find(&job(&system, "0C", false), now).await.unwrap(), None, "the job of another upload");
     let later = now + Duration::from_hours(1);
     assert_eq!(transcoder.find(&first, later).await.unwrap(), None, "older than the upload");
 
@@ -60,25 +59,25 @@ async fn a_job_is_found_by_its_token_and_looked_up_until_it_is_ready(kind: Trans
         (result != JobResult::Progressing).then_some(result)
     });
     assert_eq!(ready.await, JobResult::Ready { output: output.to_owned() });
-    assert_eq!(transcoder.look_up("1111111111111-aaaaaa").await.unwrap(), None, "a job that nobody knows");
+    assert_eq!(transcoder.look_up("1111111111111-aaaaaa").await.unwrap(), None, "no such job");
     if let Transcoder::MediaConvert(service) = &transcoder {
         assert_eq!(service.input_key(&id).await.unwrap().unwrap().as_str(), KEY);
         assert_eq!(service.input_key("1111111111111-aaaaaa").await.unwrap(), None);
     }
 
     drop(system.stop().await);
-    assert!(transcoder.look_up(&id).await.is_err(), "a service that does not answer does not say that there is no job");
+    assert!(transcoder.look_up(&id).await.is_err(), "without a response, whether there is a job is not known");
 }
 
 #[tokio::test]
-async fn elastic_transcoder_finds_a_job_by_its_token_and_tells_its_end() {
+async fn elastic_transcoder_finds_a_job_by_its_token_and_returns_its_result() {
     let output = "output/web/Alba/0/c5e866594d810c0c3e1f.webm";
     Box::pin(a_job_is_found_by_its_token_and_looked_up_until_it_is_ready(TranscoderKind::ElasticTranscoder, output))
         .await;
 }
 
 #[tokio::test]
-async fn mediaconvert_finds_a_job_by_its_token_and_tells_its_end() {
+async fn mediaconvert_finds_a_job_by_its_token_and_returns_its_result() {
     let output = "output/web/Alba/0/c5e866594d810c0c3e1f.mp4";
     Box::pin(a_job_is_found_by_its_token_and_looked_up_until_it_is_ready(TranscoderKind::MediaConvert, output)).await;
 }

@@ -6,7 +6,7 @@ use video_tests::TestSystem;
 use video_tests::media::{self, Facts};
 
 async fn transcode(kind: TranscoderKind, media_type: &str, file: Vec<u8>) -> (Value, Facts) {
-    let system = TestSystem::start_with(|options| options.transcoder = kind).await;
+    let system = TestSystem::start_with_transcoder(kind).await;
     let key = system.upload(&format!("/presignedurl/Alba/0?mail=Eduard@orkei.com&type={media_type}"), file).await;
     let video = system.settled(&key).await;
     assert_eq!(video["status"], "ready", "{video}");
@@ -14,7 +14,7 @@ async fn transcode(kind: TranscoderKind, media_type: &str, file: Vec<u8>) -> (Va
     (video, facts)
 }
 
-/// What the Web preset promises of every result, whatever went in.
+/// Asserts what the Web preset guarantees for every result.
 fn assert_web_preset(facts: &Facts, width: u64, height: u64) {
     assert_eq!((facts.width, facts.height), (width, height), "{facts:?}");
     assert_eq!(facts.video, "h264/Main/31");
@@ -89,18 +89,18 @@ async fn results_are_named_as_the_original_and_mediaconvert_name_them() {
 }
 
 #[tokio::test]
-async fn a_file_that_is_no_video_fails_with_a_reason_for_the_admin() {
+async fn a_file_that_is_not_a_video_fails_with_a_reason() {
     let half = media::silent_mp4();
     let without_index = half[..half.len() / 2].to_vec();
     for kind in TranscoderKind::ALL {
-        let system = TestSystem::start_with(|options| options.transcoder = kind).await;
+        let system = TestSystem::start_with_transcoder(kind).await;
         for (step, file) in [b"these bytes are no video".to_vec(), without_index.clone()].into_iter().enumerate() {
             let key = system.upload(&format!("/presignedurl/p/{step}?mail=a@b&type=video/mp4"), file).await;
             failed_with_a_reason(&system, &key).await;
         }
-        // A form takes no empty file, a direct copy does.
+        // A form accepts no empty file, but S3 does.
         let empty = "p/9/00000000000000000000.mp4";
-        system.s3().put_object().bucket(system.at.media_bucket).key(empty).send().await.unwrap();
+        system.put(empty, Vec::new()).await;
         let reason = failed_with_a_reason(&system, empty).await;
         assert!(reason.contains("empty"), "{reason}");
     }
@@ -117,7 +117,7 @@ async fn failed_with_a_reason(system: &TestSystem, key: &str) -> String {
 }
 
 #[tokio::test]
-async fn without_ffmpeg_a_job_says_how_to_install_it() {
+async fn without_ffmpeg_a_job_fails_and_says_that_it_is_not_installed() {
     let system = TestSystem::start_with(|options| options.ffmpeg.ffmpeg = "/nowhere/ffmpeg".into()).await;
     let key = system.upload("/presignedurl/p/0?mail=a@b", media::small_webm()).await;
     let video = system.settled(&key).await;
