@@ -1,4 +1,4 @@
-"""The same API as a Chalice app: what a user of the original would keep. Written from the contract, for the bench alone."""
+"""The same API as a Chalice app, as the original had it: written from the contract, for the bench alone."""
 
 import base64
 import hashlib
@@ -11,7 +11,7 @@ from botocore.config import Config
 from chalice import Chalice, NotFoundError, Response, UnauthorizedError
 
 EXPIRES = 3600
-LARGEST = 5 * 1024**3
+MAX_UPLOAD_BYTES = 5 * 1024**3
 
 app = Chalice(app_name="videos")
 table = boto3.resource("dynamodb").Table(os.environ["RESPONSES_TABLE_NAME"])
@@ -43,13 +43,14 @@ def presigned_url(project, step):
     now = datetime.now(timezone.utc)
     table.update_item(
         Key={"ProjectStep": f"{project}-{step}", "Mail": mail},
-        UpdateExpression="SET video = :key, requestedAt = :now, updatedAt = :now, #status = if_not_exists(#status, :requested)",
+        UpdateExpression="SET video = :key, requestedAt = :now, updatedAt = :now, "
+        "#status = if_not_exists(#status, :requested)",
         ExpressionAttributeNames={"#status": "status"},
         ExpressionAttributeValues={":key": key, ":now": rfc3339(now), ":requested": "requested"},
     )
-    app.log.info("an upload form is handed out: %s", key)
+    app.log.info("upload form issued: %s", key)
     fields = {"Content-Type": "video/webm", "success_action_status": "201"}
-    conditions = [{name: value} for name, value in fields.items()] + [["content-length-range", 1, LARGEST]]
+    conditions = [{name: value} for name, value in fields.items()] + [["content-length-range", 1, MAX_UPLOAD_BYTES]]
     form = s3.generate_presigned_post(os.environ["MEDIA_BUCKET_NAME"], key, fields, conditions, EXPIRES)
     return {**form, "expiresAt": rfc3339(now + timedelta(seconds=EXPIRES))}
 

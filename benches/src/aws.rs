@@ -1,4 +1,4 @@
-//! The AWS services that a function calls, over HTTP and over TLS: they answer at once and count what they were asked.
+//! The AWS services that a function calls, over HTTP and over TLS: they respond at once and count the writes.
 
 use std::fs;
 use std::io::{self, BufReader, Read, Write};
@@ -27,7 +27,7 @@ pub struct Aws {
 }
 
 impl Aws {
-    /// Starts both listeners; the certificates are made in `dir`.
+    /// Starts both listeners and creates the certificates in `dir`.
     pub fn start(dir: &Path) -> io::Result<Self> {
         let writes = Arc::default();
         let chain = Chain::make(dir)?;
@@ -45,7 +45,7 @@ impl Aws {
         })
     }
 
-    /// Items written since the start, in signed requests.
+    /// Returns how many items signed requests have written.
     pub fn writes(&self) -> usize {
         self.writes.load(Ordering::SeqCst)
     }
@@ -61,7 +61,7 @@ where
     thread::spawn(move || {
         for stream in listener.incoming().flatten() {
             let (writes, serve) = (Arc::clone(&writes), Arc::clone(&serve));
-            // A client that goes away is the usual end of a connection.
+            // A connection usually ends when its client does.
             thread::spawn(move || stream.set_nodelay(true).and_then(|()| serve(stream, &writes)));
         }
     });
@@ -71,28 +71,34 @@ where
 fn serve(stream: impl Read + Write, writes: &AtomicUsize) -> io::Result<()> {
     let mut reader = BufReader::new(stream);
     while let Some(request) = http::read(&mut reader)? {
-        let body = answer(&request, writes);
+        let body = respond(&request, writes);
         let status = if body.is_some() { "200 OK" } else { "400 Bad Request" };
         let body = body.unwrap_or(r#"{"__type":"com.amazon.coral.service#UnknownOperationException"}"#);
-        let answer = format!(
-            "HTTP/1.1 {status}\r\ncontent-type: application/x-amz-json-1.0\r\nx-amzn-requestid: BENCH\r\ncontent-length: {}\r\n\r\n{body}",
+        let response = format!(
+            "HTTP/1.1 {status}\r\n\
+             content-type: application/x-amz-json-1.0\r\n\
+             x-amzn-requestid: BENCH\r\n\
+             content-length: {}\r\n\r\n{body}",
             body.len()
         );
-        reader.get_mut().write_all(answer.as_bytes())?;
+        reader.get_mut().write_all(response.as_bytes())?;
         reader.get_mut().flush()?;
     }
     Ok(())
 }
 
-fn answer(request: &Request, writes: &AtomicUsize) -> Option<&'static str> {
+const QUERY_RESPONSE: &str = concat!(
+    r#"{"Count":1,"ScannedCount":1,"Items":[{"ProjectStep":{"S":"Alba-0"},"Mail":{"S":"a@b"},"#,
+    r#""video":{"S":"Alba/0/c5e866594d810c0c3e1f.webm"}}]}"#
+);
+
+fn respond(request: &Request, writes: &AtomicUsize) -> Option<&'static str> {
     match request.target.as_deref().and_then(|target| target.strip_prefix("DynamoDB_20120810.")) {
         Some("UpdateItem" | "PutItem") => {
             writes.fetch_add(usize::from(request.signed), Ordering::SeqCst);
             Some("{}")
         }
-        Some("Query") => Some(
-            r#"{"Count":1,"ScannedCount":1,"Items":[{"ProjectStep":{"S":"Alba-0"},"Mail":{"S":"a@b"},"video":{"S":"Alba/0/c5e866594d810c0c3e1f.webm"}}]}"#,
-        ),
+        Some("Query") => Some(QUERY_RESPONSE),
         Some(_) => Some("{}"),
         None if request.path == "/2017-08-29/jobs" => Some(r#"{"job":{"id":"1-a"}}"#),
         None if request.path == "/2012-09-25/jobs" => Some(r#"{"Job":{"Id":"1-a"}}"#),
@@ -107,7 +113,7 @@ struct Chain {
 }
 
 impl Chain {
-    /// Makes a root, an intermediate and a server certificate with the `openssl` program.
+    /// Creates a root, an intermediate and a server certificate with the `openssl` program.
     fn make(dir: &Path) -> io::Result<Self> {
         fs::create_dir_all(dir)?;
         let file = |name: &str| dir.join(name).display().to_string();
@@ -118,7 +124,7 @@ impl Chain {
         ] {
             let (key, certificate, config) =
                 (file(&format!("{name}.key")), file(&format!("{name}.pem")), file(&format!("{name}.cnf")));
-            // The program's own defaults would make an authority of the server.
+            // By default `openssl` makes every certificate an authority.
             let sections = "[req]\ndistinguished_name = name\nx509_extensions = extensions\n[name]\n[extensions]\n";
             fs::write(&config, format!("{sections}{extensions}\n"))?;
             let subject = format!("/CN=video-benches {name}");

@@ -1,4 +1,4 @@
-//! Who competes: how each one is started, what it is asked, and what it must answer.
+//! The contestants: how each is started, its event, and the expected response.
 
 use std::fs;
 use std::io;
@@ -12,24 +12,24 @@ use crate::machine::run;
 
 /// A function that is measured.
 pub struct Contestant {
-    /// As the report names it.
+    /// The name in the report.
     pub name: &'static str,
     program: PathBuf,
     arguments: Vec<&'static str>,
-    /// Its own variables.
+    /// Environment variables of this contestant alone.
     variables: Vec<(&'static str, &'static str)>,
-    /// Everything that a start reads from the disk.
+    /// Every file that a start reads.
     pub files: Vec<PathBuf>,
-    /// What it is asked.
+    /// The event that it is invoked with.
     pub event: Arc<[u8]>,
-    is_right: fn(&Value) -> bool,
-    /// What each event writes to DynamoDB.
+    is_expected: fn(&Value) -> bool,
+    /// How many items each event writes to DynamoDB.
     pub writes: usize,
-    /// Whether an interpreter runs it: slow to start, and no matter for the instruction counter.
+    /// Whether an interpreter runs it: it is started less often, and its instructions are not counted.
     pub interpreted: bool,
 }
 
-/// Where a contestant finds AWS.
+/// The AWS endpoints of a contestant.
 #[derive(Clone, Copy)]
 pub struct Endpoints<'a> {
     /// DynamoDB.
@@ -48,34 +48,34 @@ pub const EVENTS: &str = "video-events";
 pub const EVENTS_OF_ELASTIC_TRANSCODER: &str = "video-events, Elastic Transcoder";
 pub const CHALICE: &str = "Chalice";
 
-/// The project's folder.
+/// Returns the root of the repository.
 pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."))
 }
 
-/// Where everything is built.
+/// Returns the target directory.
 pub fn target() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
 }
 
 impl Contestant {
-    /// Builds the Rust contestants, each package alone as a deployment builds it.
+    /// Builds the Rust contestants, each package by itself as for a deployment.
     pub fn build() -> io::Result<()> {
         for package in ["video-bench-contestants", "video-api", "video-events"] {
             let mut build = Command::new(env!("CARGO"));
             build.args(["build", "--release", "--package", package]).current_dir(root());
             if !build.status()?.success() {
-                return Err(io::Error::other(format!("{package} does not build")));
+                return Err(io::Error::other(format!("{package} failed to build")));
             }
         }
         Ok(())
     }
 
-    /// The Rust contestants.
+    /// Returns the Rust contestants.
     pub fn compiled() -> Vec<Self> {
         let form: Arc<[u8]> = form_event().to_string().into_bytes().into();
         let upload = include_bytes!("../../crates/events/fixtures/s3_object_created.json").as_slice().into();
-        let compiled = |name, binary: &str, event: &Arc<[u8]>, is_right, writes| {
+        let compiled = |name, binary: &str, event: &Arc<[u8]>, is_expected, writes| {
             let program = target().join("release").join(binary);
             let files = vec![program.clone()];
             Self {
@@ -85,7 +85,7 @@ impl Contestant {
                 variables: vec![],
                 files,
                 event: Arc::clone(event),
-                is_right,
+                is_expected,
                 writes,
                 interpreted: false,
             }
@@ -103,7 +103,7 @@ impl Contestant {
         ]
     }
 
-    /// The Chalice app in a Python environment of its own.
+    /// Returns the Chalice app, installed in a Python environment of its own.
     pub fn chalice() -> io::Result<Self> {
         let environment = target().join("bench").join("python");
         let (python, app) = (environment.join("bin/python"), root().join("benches/chalice"));
@@ -126,13 +126,13 @@ impl Contestant {
             variables: vec![],
             files,
             event,
-            is_right: is_form,
+            is_expected: is_form,
             writes: 1,
             interpreted: true,
         })
     }
 
-    /// The process as Lambda starts it.
+    /// Returns the command that starts it as on Lambda.
     pub fn command(&self, endpoints: Endpoints) -> Command {
         let mut command = Command::new(&self.program);
         command.args(&self.arguments);
@@ -140,7 +140,7 @@ impl Contestant {
         command
     }
 
-    /// The same under callgrind, which writes its count to `report`.
+    /// Returns the command that starts it under callgrind, which writes its counts to `report`.
     pub fn command_under_callgrind(&self, endpoints: Endpoints, report: &Path) -> Command {
         let mut command = Command::new("valgrind");
         command.args(["--quiet", "--tool=callgrind"]).arg(format!("--callgrind-out-file={}", report.display()));
@@ -149,7 +149,7 @@ impl Contestant {
         command
     }
 
-    /// What Lambda and the template set; credentials come with a token of about the usual length.
+    /// Sets what Lambda and the template set, with a session token of about the usual length.
     fn set_environment(&self, command: &mut Command, endpoints: Endpoints) {
         let authorities = endpoints.authorities.display().to_string();
         let (token, app) = ("t".repeat(800), root().join("benches/chalice").display().to_string());
@@ -181,18 +181,18 @@ impl Contestant {
         command.envs(self.variables.iter().copied());
     }
 
-    /// Whether this is the right answer to the event.
+    /// Checks the response to the event.
     pub fn check(&self, answer: Result<Vec<u8>, String>) -> io::Result<()> {
-        let answer = answer.map_err(|error| io::Error::other(format!("{} reports {error}", self.name)))?;
+        let answer = answer.map_err(|error| io::Error::other(format!("{} reported {error}", self.name)))?;
         let value: Value = serde_json::from_slice(&answer).map_err(io::Error::other)?;
-        if (self.is_right)(&value) {
+        if (self.is_expected)(&value) {
             Ok(())
         } else {
-            Err(io::Error::other(format!("{} answers {}", self.name, String::from_utf8_lossy(&answer))))
+            Err(io::Error::other(format!("{} returned {}", self.name, String::from_utf8_lossy(&answer))))
         }
     }
 
-    /// The size of what is deployed, in bytes: as it is, and compressed as in a zip file.
+    /// Returns the size of the program in bytes, plain and compressed as in a zip file.
     pub fn size(&self) -> io::Result<(u64, u64)> {
         let program = self.program.display().to_string();
         let compressed = Command::new("gzip").args(["-9", "--stdout", &program]).output()?;
@@ -212,26 +212,26 @@ fn is_form(answer: &Value) -> bool {
         && fields["x-amz-signature"].as_str().is_some_and(|signature| signature.len() == 64)
 }
 
-/// Whether this is a page of 100 records.
+/// Returns whether this is a page of 100 records.
 pub fn is_page(answer: &Result<Vec<u8>, String>) -> bool {
     let answer: Value = answer.as_ref().ok().and_then(|text| serde_json::from_slice(text).ok()).unwrap_or_default();
     let page: Value = answer["body"].as_str().and_then(|body| serde_json::from_str(body).ok()).unwrap_or_default();
     page.as_array().is_some_and(|records| records.len() == 100)
 }
 
-/// The request of an upload form, as an HTTP API (payload version 2.0) hands it on.
+/// Returns the request of an upload form as the event of an HTTP API (payload version 2.0).
 fn form_event() -> Value {
     serde_json::from_str(include_str!("../../tests/fixtures/http_api_v2.json")).unwrap_or_default()
 }
 
-/// The same with a body of `bytes`.
+/// Returns the same event with a body of `bytes`.
 pub fn form_event_of(bytes: usize) -> Arc<[u8]> {
     let mut event = form_event();
     event["body"] = json!("x".repeat(bytes));
     event.to_string().into_bytes().into()
 }
 
-/// The request of the admin's list.
+/// Returns the request of the admin's list.
 pub fn videos_event() -> Arc<[u8]> {
     let mut event = form_event();
     event["rawPath"] = json!("/videos");
@@ -241,7 +241,7 @@ pub fn videos_event() -> Arc<[u8]> {
     event.to_string().into_bytes().into()
 }
 
-/// The request of an upload form, as the REST API of a Chalice app hands it on.
+/// Returns the request of an upload form as the event of a Chalice app's REST API.
 fn rest_form_event() -> Value {
     let event = serde_json::from_str(include_str!("../../tests/fixtures/rest_api_v1.json"));
     let mut event: Value = event.unwrap_or_default();

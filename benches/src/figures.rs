@@ -1,25 +1,25 @@
-//! The figures of each contestant: every measurement is kept until the end, and the median speaks for them.
+//! The figures of each contestant: all measurements are kept, and the median is reported.
 
 use std::collections::BTreeMap;
 
 /// What is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Figure {
-    /// From the process start to its first question for an event, its files in the disk cache. Milliseconds.
+    /// From the start of the process to its first request for an event, with its files in the disk cache. Milliseconds.
     InitWarm,
-    /// The same with its files on the disk alone. Milliseconds.
+    /// The same with its files evicted from the disk cache. Milliseconds.
     InitEvicted,
-    /// From the process start to the first question, files in the cache, AWS over plain HTTP. Milliseconds.
+    /// As [`Self::InitWarm`], with AWS over plain HTTP. Milliseconds.
     InitHttp,
     /// The first invocation over TLS. Milliseconds.
     First,
-    /// The same at the share of a core that 128 MB buy. Milliseconds.
+    /// The same with the share of a core that a function of 128 MB has. Milliseconds.
     FirstThrottled,
-    /// Half of the warm invocations over TLS take less. Milliseconds.
+    /// The median of warm invocations over TLS. Milliseconds.
     P50,
-    /// So do 99 of 100. Milliseconds.
+    /// Their 99th percentile. Milliseconds.
     P99,
-    /// Processor time of a warm invocation over TLS. Microseconds.
+    /// CPU time of a warm invocation over TLS. Microseconds.
     Cpu,
     /// The same over plain HTTP. Microseconds.
     CpuHttp,
@@ -27,7 +27,7 @@ pub enum Figure {
     Instructions,
     /// The same over plain HTTP. Thousands.
     InstructionsHttp,
-    /// The most memory held. Megabytes.
+    /// The peak resident memory. Megabytes.
     Memory,
     /// The stripped program. Megabytes.
     Size,
@@ -38,7 +38,7 @@ pub enum Figure {
 }
 
 impl Figure {
-    /// What the report says of it, with its unit.
+    /// Returns the title in the report and the unit.
     pub fn title(self) -> (&'static str, &'static str) {
         match self {
             Self::InitWarm => ("init, warm cache", "ms"),
@@ -65,17 +65,18 @@ impl Figure {
 pub struct Figures(BTreeMap<(String, Figure), Vec<f64>>);
 
 impl Figures {
+    /// Adds a measurement.
     pub fn add(&mut self, contestant: &str, figure: Figure, value: f64) {
         self.0.entry((contestant.to_owned(), figure)).or_default().push(value);
     }
 
-    /// The median of what was measured; `None` when nothing was.
+    /// Returns the median of the measurements; `None` when there are none.
     pub fn get(&self, contestant: &str, figure: Figure) -> Option<f64> {
         self.0.get(&(contestant.to_owned(), figure)).and_then(|values| quantile(values, 0.5))
     }
 }
 
-/// The value that the share `q` of the values does not exceed.
+/// Returns the `q` quantile of the values.
 pub fn quantile(values: &[f64], q: f64) -> Option<f64> {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);

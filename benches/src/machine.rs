@@ -1,4 +1,4 @@
-//! The machine: which core a contestant runs on, its share of it, what the disk cache holds, and what to say of it in the report.
+//! The machine: the core of the contestants, CPU quotas, the disk cache, and a description for the report.
 
 use std::fs::{self, File};
 use std::io;
@@ -8,7 +8,7 @@ use std::process::Command;
 use rustix::fs::Advice;
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
-/// The core of the contestants and the cores of the bench itself, never the same where there are two.
+/// The core of the contestants and the cores of the bench itself, which differ if there is more than one.
 #[derive(Debug, Clone)]
 pub struct Cores {
     contestant: CpuSet,
@@ -16,7 +16,7 @@ pub struct Cores {
 }
 
 impl Cores {
-    /// Keeps the last core that this process may use for the contestants and moves this process to the others.
+    /// Reserves the last core that this process may use for the contestants and moves this process to the others.
     pub fn split() -> io::Result<Self> {
         let allowed = sched_getaffinity(None)?;
         let last = (0..CpuSet::MAX_CPU).rev().find(|core| allowed.is_set(*core));
@@ -40,19 +40,19 @@ impl Cores {
     }
 }
 
-/// Lambda gives a full core at 1,769 MB and shares it out in proportion.
+/// Lambda gives a function a full core at 1,769 MB and a proportional share below.
 /// See <https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html>.
-const MEGABYTES_OF_A_CORE: u64 = 1769;
-/// The period over which Lambda's hosts share a core out, in microseconds.
+const MEGABYTES_PER_CORE: u64 = 1769;
+/// The scheduling period of Lambda's hosts, in microseconds.
 const PERIOD: u64 = 20_000;
 
-/// A share of a core, as a control group of the kernel; it lasts as long as this value.
+/// A share of a core as a control group, which is removed when this value is dropped.
 pub struct Quota(PathBuf);
 
 impl Quota {
-    /// The share of a function of `megabytes`; `None` where this process may not make control groups.
+    /// Creates the quota of a function of `megabytes`; `None` if this process may not create control groups.
     pub fn of_memory(megabytes: u64) -> Option<Self> {
-        let share = PERIOD * megabytes / MEGABYTES_OF_A_CORE;
+        let share = PERIOD * megabytes / MEGABYTES_PER_CORE;
         let name = format!("video-benches-{}", std::process::id());
         let (first, second) = (Path::new("/sys/fs/cgroup/cpu"), Path::new("/sys/fs/cgroup"));
         let (group, settings) = if first.join("cpu.cfs_quota_us").exists() {
@@ -67,20 +67,20 @@ impl Quota {
         settings.iter().all(|(file, value)| fs::write(quota.0.join(file), value).is_ok()).then_some(quota)
     }
 
-    /// Puts a process with all its threads under this quota.
-    pub fn hold(&self, process: u32) -> io::Result<()> {
+    /// Applies the quota to a process with all its threads.
+    pub fn apply_to(&self, process: u32) -> io::Result<()> {
         fs::write(self.0.join("cgroup.procs"), process.to_string())
     }
 }
 
 impl Drop for Quota {
     fn drop(&mut self) {
-        // A group with a process that is just ending stays behind, empty; the report is no worse for it.
+        // If its process has not ended yet, an empty group is left, which does no harm.
         let _ = fs::remove_dir(&self.0);
     }
 }
 
-/// Drops files, and all files of folders, from the disk cache; what other processes have mapped stays.
+/// Evicts a file, or all files in a directory, from the disk cache; pages that other processes have mapped stay.
 pub fn evict(path: &Path) -> io::Result<()> {
     if path.is_dir() {
         return fs::read_dir(path)?.try_for_each(|entry| evict(&entry?.path()));
@@ -93,12 +93,12 @@ pub fn evict(path: &Path) -> io::Result<()> {
     Ok(rustix::fs::fadvise(&file, 0, None, Advice::DontNeed)?)
 }
 
-/// What a program prints; its own words when it fails.
+/// Runs a program and returns what it prints; the error has its stderr.
 pub fn run(program: &str, arguments: &[&str]) -> io::Result<String> {
     let output = Command::new(program)
         .args(arguments)
         .output()
-        .map_err(|error| io::Error::other(format!("{program} does not start: {error}")))?;
+        .map_err(|error| io::Error::other(format!("{program} failed to start: {error}")))?;
     if output.status.success() {
         Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
     } else {
@@ -106,7 +106,7 @@ pub fn run(program: &str, arguments: &[&str]) -> io::Result<String> {
     }
 }
 
-/// Processor, cores, memory and kernel.
+/// Returns processor, cores, memory and kernel.
 pub fn description() -> String {
     let field = |file: &str, name: &str| {
         let text = fs::read_to_string(file).unwrap_or_default();

@@ -1,7 +1,7 @@
-//! The bench: the functions as processes, beside the least that a function can be and beside the same API in Python, in one run.
+//! The bench: compares the functions, as processes, with minimal functions and with the same API in Python.
 //!
-//! `cargo run --profile local --package video-benches` takes a few minutes and writes `target/bench.json` and `docs/BENCHMARKS.md`;
-//! `-- --smoke` runs everything once, as fast as it can, and only shows that it runs; `-- --built` takes the functions as they are built.
+//! `cargo run --profile local --package video-benches` takes a few minutes and writes `target/bench.json` and
+//! `docs/BENCHMARKS.md`. `-- --smoke` runs everything once and writes nothing; `-- --built` skips the build.
 
 #[cfg(target_os = "linux")]
 mod aws;
@@ -26,11 +26,11 @@ mod runtime_api;
 
 #[cfg(target_os = "linux")]
 fn main() -> std::process::ExitCode {
-    let asked = |option: &str| std::env::args().any(|argument| argument == option);
-    match linux::bench(asked("--smoke"), asked("--built")) {
+    let given = |option: &str| std::env::args().any(|argument| argument == option);
+    match linux::bench(given("--smoke"), given("--built")) {
         Ok(()) => std::process::ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("the bench stops: {error}");
+            eprintln!("the bench failed: {error}");
             std::process::ExitCode::FAILURE
         }
     }
@@ -38,7 +38,7 @@ fn main() -> std::process::ExitCode {
 
 #[cfg(not(target_os = "linux"))]
 fn main() -> std::process::ExitCode {
-    eprintln!("the bench needs Linux: it pins processes to cores, shares a core out and reads /proc");
+    eprintln!("the bench needs Linux: it pins processes to cores, sets CPU quotas and reads /proc");
     std::process::ExitCode::FAILURE
 }
 
@@ -63,7 +63,7 @@ mod linux {
         }
         let scratch = tempfile::tempdir()?;
         let cores = Cores::split()?;
-        // Made after the split: its threads stay off the contestants' core.
+        // Created after the split, so that its threads do not run on the contestants' core.
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
         let aws = Aws::start(scratch.path())?;
         let plan = if smoke { smallest_plan() } else { plan() };
@@ -85,7 +85,7 @@ mod linux {
         Plan { rounds: 3, starts: 10, warm: 1000, counted, tables: TABLE_SIZES.into(), pages: 250 }
     }
 
-    /// Everything once, and nothing that takes a tool of its own.
+    /// Everything once, and nothing that needs a tool.
     fn smallest_plan() -> Plan {
         Plan { rounds: 1, starts: 1, warm: 20, counted: None, tables: vec![1_000], pages: 10 }
     }

@@ -1,4 +1,4 @@
-//! The measurements, interleaved: whatever disturbs the machine meanwhile disturbs every contestant.
+//! The measurements, interleaved so that a disturbance of the machine affects every contestant.
 
 use std::fs;
 use std::io;
@@ -14,41 +14,41 @@ use crate::machine::{self, Cores, Quota};
 use crate::process::Process;
 use crate::records;
 
-/// How much is measured.
+/// How much to measure.
 #[derive(Debug, Clone)]
 pub struct Plan {
-    /// Passes over everything.
+    /// How often everything is measured.
     pub rounds: usize,
-    /// Starts for each figure of a start, in each round; an interpreter gets a fifth.
+    /// Starts for each figure of a start, in each round; a fifth for an interpreter.
     pub starts: usize,
-    /// Warm invocations of a pass; the first fifth is not counted.
+    /// Warm invocations in each round; the first fifth is dropped.
     pub warm: usize,
-    /// Invocations of the shorter and of the longer run under callgrind; none when valgrind is not there.
+    /// Invocations of the shorter and of the longer run under callgrind; none without valgrind.
     pub counted: Option<(usize, usize)>,
-    /// Sizes of the table that pages are taken from.
+    /// Records of the tables that pages are read from.
     pub tables: Vec<usize>,
-    /// Pages taken from each, in each round.
+    /// Pages read from each table, in each round.
     pub pages: usize,
 }
 
-/// The memory that buys the smallest share of a core, in MB.
+/// The memory of the smallest function, in MB.
 const SMALLEST_FUNCTION: u64 = 128;
-/// Records of the tables that growth is measured with.
+/// Records of the tables with which growth is measured.
 pub const TABLE_SIZES: [usize; 3] = [1_000, 10_000, 100_000];
-/// Bytes of the events that growth is measured with.
+/// Bytes of the events with which growth is measured.
 pub const EVENT_SIZES: [usize; 2] = [1_000, 1_000_000];
 
-/// What the report calls a page of 100 out of so many records.
+/// Returns the report's name of a page of 100 out of `count` records.
 pub fn page_of(count: usize) -> String {
     format!("/videos, {count} records")
 }
 
-/// What it calls a form beside so many records.
+/// Returns its name of a form beside `count` records.
 pub fn form_among(count: usize) -> String {
     format!("/presignedurl, {count} records")
 }
 
-/// What it calls an event of so many bytes.
+/// Returns its name of an event of `bytes`.
 pub fn event_of(contestant: &str, bytes: usize) -> String {
     format!("{contestant}, event of {bytes} bytes")
 }
@@ -72,7 +72,7 @@ impl Bench<'_> {
         Endpoints { dynamodb: &self.aws.http, transcoder: &self.aws.http, authorities: &self.aws.authorities }
     }
 
-    /// Takes every figure.
+    /// Measures every figure.
     pub fn run(&mut self, runtime: &tokio::runtime::Runtime) -> io::Result<()> {
         let contestants = std::mem::take(&mut self.contestants);
         for round in 1..=self.plan.rounds {
@@ -100,7 +100,7 @@ impl Bench<'_> {
         Ok(())
     }
 
-    /// Starts: to the first question for an event and to the first answer.
+    /// Measures starts, to the first request for an event and to the first response.
     fn starts(&mut self, contestants: &[Contestant]) -> io::Result<()> {
         for start in 0..self.plan.starts {
             for contestant in contestants.iter().filter(|contestant| !contestant.interpreted || start % 5 == 0) {
@@ -120,7 +120,7 @@ impl Bench<'_> {
 
                 if let Some(quota) = Quota::of_memory(SMALLEST_FUNCTION) {
                     let process = self.start(contestant, self.tls())?;
-                    quota.hold(process.id())?;
+                    quota.apply_to(process.id())?;
                     self.first(contestant, &process, Figure::FirstThrottled)?;
                     drop(process);
                 }
@@ -140,13 +140,13 @@ impl Bench<'_> {
         Ok(())
     }
 
-    /// Warm invocations over TLS and over HTTP.
+    /// Measures warm invocations over TLS and over HTTP.
     fn warm(&mut self, contestant: &Contestant) -> io::Result<()> {
         let process = self.start(contestant, self.tls())?;
         let written = self.aws.writes();
         let warm = invoke(&process, &contestant.event, self.plan.warm, &mut |answer| contestant.check(answer))?;
         if self.aws.writes() - written != self.plan.warm * contestant.writes {
-            return Err(io::Error::other(format!("{} writes other than it should", contestant.name)));
+            return Err(io::Error::other(format!("{} wrote an unexpected number of items", contestant.name)));
         }
         self.figures.add(contestant.name, Figure::P50, warm.p50);
         self.figures.add(contestant.name, Figure::P99, warm.p99);
@@ -159,7 +159,7 @@ impl Bench<'_> {
         Ok(())
     }
 
-    /// Instructions of one warm invocation: the difference of two runs, so that the start does not count.
+    /// Counts the instructions of a warm invocation, from the difference of two runs so that the start does not count.
     fn instructions(&mut self, contestant: &Contestant) -> io::Result<()> {
         let Some((few, many)) = self.plan.counted else { return Ok(()) };
         eprintln!("instructions of {}", contestant.name);
@@ -189,10 +189,12 @@ impl Bench<'_> {
         process.end()?;
         let report = fs::read_to_string(report)?;
         let total = report.lines().find_map(|line| line.strip_prefix("totals: ").or(line.strip_prefix("summary: ")));
-        total.and_then(|count| count.trim().parse().ok()).ok_or_else(|| io::Error::other("callgrind counted nothing"))
+        total
+            .and_then(|count| count.trim().parse().ok())
+            .ok_or_else(|| io::Error::other("the report of callgrind has no total"))
     }
 
-    /// The admin's first page of 100, and a form, out of tables of several sizes.
+    /// Measures the admin's first page of 100, and a form, with tables of several sizes.
     fn tables(&mut self, api: &Contestant, runtime: &tokio::runtime::Runtime) -> io::Result<()> {
         let mut tables = Vec::new();
         for &count in &self.plan.tables {
@@ -201,8 +203,9 @@ impl Bench<'_> {
         }
         for _ in 0..self.plan.rounds {
             for (count, endpoint) in &tables {
-                let mut page =
-                    |answer| is_page(&answer).then_some(()).ok_or_else(|| io::Error::other("no page of 100"));
+                let mut page = |answer| {
+                    is_page(&answer).then_some(()).ok_or_else(|| io::Error::other("the response is not a page of 100"))
+                };
                 let process = self.start(api, Endpoints { dynamodb: endpoint, ..self.http() })?;
                 self.grow(&page_of(*count), &process, &videos_event(), &mut page)?;
                 let process = self.start(api, Endpoints { dynamodb: endpoint, ..self.http() })?;
@@ -212,7 +215,7 @@ impl Bench<'_> {
         Ok(())
     }
 
-    /// Small and large events: what a function reads, it should read once.
+    /// Measures small and large events: a function should copy an event only once.
     fn large_events(&mut self, contestant: &Contestant) -> io::Result<()> {
         for _ in 0..self.plan.rounds {
             for bytes in EVENT_SIZES {
@@ -241,20 +244,20 @@ impl Bench<'_> {
     }
 }
 
-/// An event with a member that nobody reads.
+/// Returns the event with a member of `bytes` that no function reads.
 fn padded(event: &[u8], bytes: usize) -> io::Result<Arc<[u8]>> {
     let mut event: serde_json::Value = serde_json::from_slice(event).map_err(io::Error::other)?;
     event["Records"][0]["responseElements"]["x-amz-id-2"] = "x".repeat(bytes).into();
     Ok(event.to_string().into_bytes().into())
 }
 
-/// What warm invocations take.
+/// The cost of warm invocations.
 struct Warm {
     /// Milliseconds.
     p50: f64,
     /// Milliseconds.
     p99: f64,
-    /// Processor time of one, in microseconds.
+    /// CPU time of one, in microseconds.
     cpu: f64,
 }
 
@@ -282,7 +285,7 @@ fn invoke(
     Ok(Warm { p50: of(0.5), p99: of(0.99), cpu: milliseconds(cpu) * 1000.0 / number(count - dropped) })
 }
 
-/// Whether a tool can be started.
+/// Returns whether a tool is installed.
 pub fn has(program: &str) -> bool {
     Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success())
 }

@@ -1,4 +1,4 @@
-//! A contestant as Lambda would run it: a process that asks the Runtime API for work, with what it costs.
+//! A contestant as Lambda runs it: a process that polls the Runtime API, with its CPU time and memory.
 
 use std::fs;
 use std::io::{self, BufRead};
@@ -12,19 +12,19 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::machine::Cores;
 use crate::runtime_api::{Answer, RuntimeApi};
 
-/// How long a process may go on after its last answer before it waits for the next event.
+/// How long a process may take after its last response until it is idle.
 const SETTLE: Duration = Duration::from_millis(3);
 
-/// A running process that has asked for its first event.
+/// A running process that has requested its first event.
 pub struct Process {
     child: Child,
     api: RuntimeApi,
-    /// From its start to that first question.
+    /// From its start to that first request.
     pub init: Duration,
 }
 
 impl Process {
-    /// Starts it on the contestants' core and waits until it asks for work.
+    /// Starts it on the contestants' core and waits until it requests an event.
     pub fn start(command: &mut Command, cores: &Cores) -> io::Result<Self> {
         let api = RuntimeApi::start()?;
         command.env("AWS_LAMBDA_RUNTIME_API", api.address()).stdin(Stdio::null()).stdout(Stdio::piped());
@@ -32,7 +32,7 @@ impl Process {
             let started = Instant::now();
             Ok((command.spawn()?, started))
         })?;
-        // Lambda reads what a function prints; a pipe that nobody reads would stop it.
+        // Drained as on Lambda: a full pipe would block the process.
         if let Some(mut printed) = child.stdout.take() {
             thread::spawn(move || io::copy(&mut printed, &mut io::sink()));
         }
@@ -45,17 +45,17 @@ impl Process {
         self.child.id()
     }
 
-    /// Hands it an event and waits for its answer.
+    /// Sends it an event and waits for the response.
     pub fn invoke(&self, event: &Arc<[u8]>) -> io::Result<Answer> {
         self.api.invoke(event)
     }
 
-    /// Waits until it asks for its next event.
+    /// Waits until it requests its next event.
     pub fn next(&self) -> io::Result<()> {
         self.api.next().map(|_| ())
     }
 
-    /// The processor time of all its threads since its start, read while it waits for an event.
+    /// Returns the CPU time of all its threads since its start. It must be waiting for an event.
     pub fn cpu(&self) -> io::Result<Duration> {
         thread::sleep(SETTLE);
         let mut nanoseconds = 0;
@@ -67,7 +67,7 @@ impl Process {
         Ok(Duration::from_nanos(nanoseconds))
     }
 
-    /// The most memory that it ever held, in bytes.
+    /// Returns its peak resident memory in bytes.
     pub fn peak_memory(&self) -> io::Result<u64> {
         for line in fs::read(format!("/proc/{}/status", self.id()))?.lines() {
             let line = line?;
@@ -76,10 +76,10 @@ impl Process {
                 return Ok(kilobytes * 1024);
             }
         }
-        Err(io::Error::other("the kernel tells no peak memory"))
+        Err(io::Error::other("/proc has no peak memory of the process"))
     }
 
-    /// Ends it with a signal that lets a tool around it finish its report.
+    /// Ends it with SIGTERM, so that callgrind writes its report.
     pub fn end(mut self) -> io::Result<()> {
         let id = i32::try_from(self.id()).ok().and_then(Pid::from_raw);
         kill_process(id.ok_or_else(|| io::Error::other("a process without an id"))?, Signal::TERM)?;
@@ -89,7 +89,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // It may have ended by itself; then there is nothing to kill.
+        // Both fail when it has already ended.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

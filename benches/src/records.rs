@@ -1,4 +1,4 @@
-//! A real DynamoDB that holds so many finished videos.
+//! A local DynamoDB with a table of finished videos.
 
 use std::io;
 
@@ -8,7 +8,7 @@ use tokio::runtime::Runtime;
 use video_core::aws::AwsConfig;
 use video_core::records::Table;
 
-/// Serves a table of `count` records from memory and answers its endpoint.
+/// Serves a table of `count` records from memory and returns its endpoint.
 pub fn serve(runtime: &Runtime, count: usize) -> io::Result<String> {
     let database = Database::memory().map_err(io::Error::other)?;
     let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0"))?;
@@ -27,7 +27,7 @@ pub fn serve(runtime: &Runtime, count: usize) -> io::Result<String> {
     Ok(endpoint)
 }
 
-/// A record as it is once its video is ready.
+/// Returns the record of a video that is ready.
 fn record(number: usize) -> Item {
     let (project, key) = (number % 50, format!("project{}/0/{number:020x}.webm", number % 50));
     let at = "2026-11-24T03:00:00Z".to_owned();

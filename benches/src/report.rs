@@ -1,4 +1,4 @@
-//! What the figures come to: the goals as ratios of one run, as a table for people and as JSON for machines.
+//! The report: the goals as ratios, in Markdown and in JSON.
 
 use std::fmt::Write;
 use std::fs;
@@ -19,7 +19,7 @@ pub struct Report {
     figures: Vec<Row>,
 }
 
-/// A goal and how near it is; what was not measured is null.
+/// A goal and the ratio that was measured; null where nothing was.
 #[derive(Debug, Serialize)]
 struct Row {
     name: &'static str,
@@ -28,7 +28,7 @@ struct Row {
     ratio: Option<f64>,
     goal: f64,
     stretch: f64,
-    /// Whether a larger ratio is the better one.
+    /// Whether a larger ratio is better.
     #[serde(skip)]
     more_is_better: bool,
     #[serde(skip)]
@@ -71,10 +71,11 @@ impl Report {
         Self { machine, versions, figures: rows }
     }
 
-    /// The document for people; `figures` hold more than the goals.
+    /// Formats the Markdown document, with all figures.
     pub fn document(&self, figures: &Figures) -> String {
         let mut text = format!(
-            "# Benchmarks\n\nWritten by `make bench`. Taken on loopback, not on AWS.\n\n- machine: {}\n- versions: {}\n\n## Goals\n\n\
+            "# Benchmarks\n\nWritten by `make bench`. Measured on loopback, not on AWS.\n\n\
+             - machine: {}\n- versions: {}\n\n## Goals\n\n\
              | figure | ours | floor | ratio | goal | stretch | |\n|---|---|---|---|---|---|---|\n",
             self.machine,
             self.versions.join(", ")
@@ -92,7 +93,7 @@ impl Report {
                 row.verdict(),
             );
         }
-        text += "\nIn the rows of Chalice the first figure is Chalice's and the floor is ours.\n\n## Contestants\n";
+        text += "\nIn Chalice's rows, the first figure is Chalice's and the floor is ours.\n\n## Contestants\n";
         let all = [FLOOR, HELLO, PUT_ITEM, API, EVENTS, EVENTS_OF_ELASTIC_TRANSCODER, CHALICE];
         text += &matrix(
             figures,
@@ -114,13 +115,15 @@ impl Report {
                 Figure::Zip,
             ],
         );
-        text += "\nvideo-events: from one S3 event over one Query, two UpdateItem and one CreateJob to its recorded job.\n\n## Growth\n";
+        text += "\nvideo-events processes one S3 event: one Query, two UpdateItem and one CreateJob.\n\n## Growth\n";
         let mut sizes: Vec<String> = TABLE_SIZES.map(page_of).into();
         sizes.extend(TABLE_SIZES.map(form_among));
         sizes.extend([API, EVENTS].iter().flat_map(|name| EVENT_SIZES.map(|bytes| event_of(name, bytes))));
         let sizes: Vec<&str> = sizes.iter().map(String::as_str).collect();
         text += &matrix(figures, &sizes, &[Figure::Latency, Figure::CpuHttp, Figure::Memory]);
-        text + "\nRecords: the admin's first page of 100, and a form, with so many records in dynoxide, whose answer is in the latency too.\n"
+        text +=
+            "\n`/videos` is the admin's first page of 100, `/presignedurl` a form, with a table of so many records in ";
+        text + "dynoxide, the local DynamoDB. Latencies include dynoxide's.\n"
     }
 
     pub fn write(&self, document: &str, json: &Path, markdown: &Path) -> io::Result<()> {
@@ -143,7 +146,7 @@ impl Row {
     }
 }
 
-/// Names down, figures across.
+/// Formats a table with a row for each name and a column for each figure.
 fn matrix(figures: &Figures, names: &[&str], columns: &[Figure]) -> String {
     let titles: Vec<String> =
         columns.iter().map(|figure| figure.title()).map(|(name, unit)| format!("{name}, {unit}")).collect();
@@ -155,7 +158,7 @@ fn matrix(figures: &Figures, names: &[&str], columns: &[Figure]) -> String {
     text
 }
 
-/// A figure with three digits.
+/// Formats a figure with three digits.
 fn shown(value: Option<f64>, unit: &str) -> String {
     let Some(value) = value else { return "–".to_owned() };
     let decimals = if value >= 99.95 {

@@ -1,4 +1,4 @@
-//! AWS's side of a function: the Lambda Runtime API on threads that block, so that what is measured is the function.
+//! The Lambda Runtime API on blocking threads, so that it adds little to what is measured.
 //!
 //! See <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>.
 
@@ -11,8 +11,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crate::http::{self, Request};
 
-/// Longer than a Python process needs to start from a cold disk.
-const PATIENCE: Duration = Duration::from_mins(1);
+/// Longer than a Python process takes to start with a cold disk cache.
+const TIMEOUT: Duration = Duration::from_mins(1);
 
 /// The Runtime API of one process.
 pub struct RuntimeApi {
@@ -22,12 +22,12 @@ pub struct RuntimeApi {
     answers: Receiver<Answer>,
 }
 
-/// What became of an invocation.
+/// The outcome of an invocation.
 #[derive(Debug)]
 pub struct Answer {
-    /// From the event's last byte to the answer's last byte.
+    /// From the event's last byte to the response's last byte.
     pub took: Duration,
-    /// The answer, or the error that the function reported.
+    /// The response, or the error that the function reported.
     pub body: Result<Vec<u8>, String>,
 }
 
@@ -56,7 +56,7 @@ impl RuntimeApi {
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let shared = shared.clone();
-                // It ends with the process: an error is the end of the connection.
+                // An error is the end of the connection, which ends with the process.
                 thread::spawn(move || serve(&stream, &shared));
             }
         });
@@ -67,15 +67,15 @@ impl RuntimeApi {
         self.address.to_string()
     }
 
-    /// When the process asked for its next event; waits until it does.
+    /// Waits until the process requests its next event and returns when it did.
     pub fn next(&self) -> io::Result<Instant> {
-        self.asked.recv_timeout(PATIENCE).map_err(|_| io::Error::other("it asks for no event"))
+        self.asked.recv_timeout(TIMEOUT).map_err(|_| io::Error::other("the process requested no event in time"))
     }
 
-    /// Hands the process an event and waits for what becomes of it.
+    /// Sends the process an event and waits for the outcome.
     pub fn invoke(&self, event: &Arc<[u8]>) -> io::Result<Answer> {
         self.events.send(Arc::clone(event)).map_err(io::Error::other)?;
-        self.answers.recv_timeout(PATIENCE).map_err(|_| io::Error::other("it gives no answer"))
+        self.answers.recv_timeout(TIMEOUT).map_err(|_| io::Error::other("the process sent no response in time"))
     }
 }
 
@@ -87,7 +87,7 @@ fn serve(stream: &TcpStream, shared: &Shared) -> io::Result<()> {
         let now = Instant::now();
         if request.path.ends_with("/invocation/next") {
             shared.asked.send(now).map_err(io::Error::other)?;
-            // Nobody sends an event any more: the process has been measured.
+            // The sender is gone: the measurement is over.
             let Ok(event) = lock(&shared.events)?.recv() else { return Ok(()) };
             let answer = next(&event)?;
             *lock(&shared.sent)? = Instant::now();

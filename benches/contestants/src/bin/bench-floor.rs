@@ -1,9 +1,9 @@
-//! The floor: a Lambda function of the standard library alone, which answers every event with the same text.
+//! The floor: a Lambda function of the standard library alone that returns the same response to every event.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 
-const ANSWER: &str =
+const RESPONSE: &str =
     r#"{"statusCode":200,"headers":{"content-type":"application/json"},"body":"{\"hello\":\"world\"}"}"#;
 
 fn main() -> io::Result<()> {
@@ -14,20 +14,21 @@ fn main() -> io::Result<()> {
     let next = format!("GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\nhost: {api}\r\n\r\n");
     loop {
         connection.get_mut().write_all(next.as_bytes())?;
-        let Some(id) = read_answer(&mut connection)? else {
-            return Err(io::Error::other("an invocation without a request id"));
+        let Some(id) = read_response(&mut connection)? else {
+            return Err(io::Error::other("an invocation without a request ID"));
         };
         let response = format!(
-            "POST /2018-06-01/runtime/invocation/{id}/response HTTP/1.1\r\nhost: {api}\r\ncontent-length: {}\r\n\r\n{ANSWER}",
-            ANSWER.len()
+            "POST /2018-06-01/runtime/invocation/{id}/response HTTP/1.1\r\nhost: {api}\r\n\
+             content-length: {}\r\n\r\n{RESPONSE}",
+            RESPONSE.len()
         );
         connection.get_mut().write_all(response.as_bytes())?;
-        read_answer(&mut connection)?;
+        read_response(&mut connection)?;
     }
 }
 
-/// Reads an answer to its end and keeps its request id.
-fn read_answer(connection: &mut impl BufRead) -> io::Result<Option<String>> {
+/// Reads a response to its end and returns its request ID.
+fn read_response(connection: &mut impl BufRead) -> io::Result<Option<String>> {
     let (mut id, mut length) = (None, 0);
     loop {
         let mut line = String::new();

@@ -1,4 +1,4 @@
-//! The trimmed hello world: `lambda_http` with nothing else, the least that a Rust function on the official runtime can be.
+//! The trimmed hello world: `lambda_http` and nothing else, the smallest Rust function on the official runtime.
 
 use lambda_http::http::header::CONTENT_TYPE;
 use lambda_http::{Body, Error, Request, Response, service_fn};

@@ -1,4 +1,5 @@
-//! The least that does the work: a runtime loop by hand, and for each event one `PutItem`, signed by hand, over one connection.
+//! The smallest function that writes a record: a handwritten runtime loop and one handwritten, signed `PutItem` for
+//! each event.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -31,7 +32,7 @@ async fn main() -> Result<(), Failure> {
     loop {
         let next = request(Method::GET, "/2018-06-01/runtime/invocation/next", &api).body(Full::default())?;
         let next = send(&mut runtime, next).await?;
-        let id = next.headers().get("lambda-runtime-aws-request-id").ok_or("an invocation without a request id")?;
+        let id = next.headers().get("lambda-runtime-aws-request-id").ok_or("an invocation without a request ID")?;
         let path = format!("/2018-06-01/runtime/invocation/{}/response", id.to_str()?);
         let event = next.into_body().collect().await?.to_bytes();
         let answer = table.record(&serde_json::from_slice(&event)?).await?;
@@ -93,11 +94,15 @@ impl Table {
         answer.into_body().collect().await?;
         let body = json!({ "key": key }).to_string();
         Ok(json!({
-            "statusCode": status.as_u16(), "headers": { "content-type": "application/json" }, "body": body, "isBase64Encoded": false,
+            "statusCode": status.as_u16(),
+            "headers": { "content-type": "application/json" },
+            "body": body,
+            "isBase64Encoded": false,
         }))
     }
 
-    /// See <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html>.
+    /// Signs a request. See
+    /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html>.
     fn signed(&mut self, body: String, now: OffsetDateTime) -> Result<Request<Full<Bytes>>, Failure> {
         const TARGET: &str = "DynamoDB_20120810.PutItem";
         const TYPE: &str = "application/x-amz-json-1.0";
@@ -108,7 +113,8 @@ impl Table {
         let token = &self.session_token;
         let names = "content-type;host;x-amz-date;x-amz-security-token;x-amz-target";
         let canonical = format!(
-            "POST\n/\n\ncontent-type:{TYPE}\nhost:{host}\nx-amz-date:{date}\nx-amz-security-token:{token}\nx-amz-target:{TARGET}\n\n{names}\n{}",
+            "POST\n/\n\ncontent-type:{TYPE}\nhost:{host}\nx-amz-date:{date}\nx-amz-security-token:{token}\n\
+             x-amz-target:{TARGET}\n\n{names}\n{}",
             hex(digest::digest(&digest::SHA256, body.as_bytes()).as_ref())
         );
         let canonical = hex(digest::digest(&digest::SHA256, canonical.as_bytes()).as_ref());
@@ -128,7 +134,7 @@ impl Table {
         Ok(request.body(Full::from(body))?)
     }
 
-    /// Derived once a day.
+    /// Returns the key of the day, derived when it is first needed.
     fn signing_key(&mut self, day: String) -> &hmac::Key {
         let derive = |day: &str| {
             let secret = format!("AWS4{}", self.secret_access_key);
