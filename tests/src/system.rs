@@ -113,7 +113,7 @@ impl TestSystem {
 
     /// Returns the record of a key, if there is one.
     pub async fn video(&self, key: &str) -> Option<Value> {
-        self.videos("?limit=1000").await.into_iter().find(|video| video["video"] == key)
+        self.videos("?limit=500").await.into_iter().find(|video| video["video"] == key)
     }
 
     /// Waits until the record of a key is `ready` or `failed` and returns it.
@@ -130,12 +130,12 @@ impl TestSystem {
         response.bytes().await.unwrap().to_vec()
     }
 
-    /// Invokes the events function directly, past the queue.
+    /// Invokes the events function directly, past the queue, and returns its answer.
     ///
     /// # Errors
     /// When Lambda would retry the event.
-    pub async fn invoke(&self, event: Value) -> Result<(), video_events::Error> {
-        video_events::handle(self.system.events_function(), event).await.map(|_| ())
+    pub async fn invoke(&self, event: Value) -> Result<Value, video_events::Error> {
+        video_events::handle(self.system.events_function(), event).await
     }
 
     /// Returns the AWS SDK's client of the local S3.
