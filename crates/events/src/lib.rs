@@ -65,12 +65,13 @@ pub async fn handle(state: &State, event: Value) -> Result<Value, Error> {
 }
 
 async fn handle_message(state: &State, message: Message) -> Result<Value, Error> {
+    // Each on the heap, so that none pays for the depth of the others.
     match message {
-        Message::Upload(upload) => upload::uploaded(state, upload).await?,
-        Message::Job(change) => result::job_changed(state, change).await?,
-        Message::Request(detail) => settle::requested(state, detail).await?,
-        Message::Sweep => sweep::sweep(state).await,
-        Message::Backfill { segment } => return backfill::backfill(state, segment).await,
+        Message::Upload(upload) => Box::pin(upload::uploaded(state, upload)).await?,
+        Message::Job(change) => Box::pin(result::job_changed(state, change)).await?,
+        Message::Request(detail) => Box::pin(settle::requested(state, detail)).await?,
+        Message::Sweep => Box::pin(sweep::sweep(state)).await,
+        Message::Backfill { segment } => return Box::pin(backfill::backfill(state, segment)).await,
     }
     Ok(Value::Null)
 }

@@ -1,8 +1,5 @@
 //! The events function as a Lambda function.
 
-// One future holds every call to AWS that an event may lead to, which is deeper than the default.
-#![recursion_limit = "256"]
-
 use std::process::ExitCode;
 
 use lambda_runtime::{LambdaEvent, service_fn};

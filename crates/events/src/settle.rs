@@ -31,12 +31,13 @@ pub async fn settle(state: &State, id: &RecordId) -> Result<(), Error> {
     let Some(record) = state.table.get(id).await? else {
         return Ok(());
     };
+    // Each on the heap: one future of everything that may happen to a video is deep.
     match (record.status, &record.job_id, record.upload()) {
-        (Some(Status::Deleting), _, _) => erase::erase(state, &record).await,
-        (Some(Status::Ready | Status::Failed), _, _) => announce::announce_record(state, &record).await,
-        (Some(Status::Uploaded), None, Some(upload)) => upload::process(state, id, &upload).await,
+        (Some(Status::Deleting), _, _) => Box::pin(erase::erase(state, &record)).await,
+        (Some(Status::Ready | Status::Failed), _, _) => Box::pin(announce::announce_record(state, &record)).await,
+        (Some(Status::Uploaded), None, Some(upload)) => Box::pin(upload::process(state, id, &upload)).await,
         (Some(Status::Uploaded | Status::Transcoding), Some(job_id), Some(upload)) => {
-            ask_the_transcoder(state, &record, job_id, upload).await
+            Box::pin(ask_the_transcoder(state, &record, job_id, upload)).await
         }
         _ => Ok(()),
     }

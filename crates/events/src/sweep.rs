@@ -46,7 +46,7 @@ struct Summary {
 impl Summary {
     async fn everything(&mut self, state: &State) {
         let now = SystemTime::now();
-        match retention::mark_expired(state, now).await {
+        match Box::pin(retention::mark_expired(state, now)).await {
             Ok(expired) => self.expired = expired,
             Err(error) => self.warn(&error, "old videos could not be listed or marked"),
         }
@@ -86,7 +86,7 @@ async fn settle_owed(state: &State, owed: &Owed, now: SystemTime) -> Result<(), 
         state.table.remove_tombstone(&owed.id, now).await?;
         return Ok(());
     }
-    settle::settle(state, &owed.id).await
+    Box::pin(settle::settle(state, &owed.id)).await
 }
 
 /// Returns every shard, starting with another one each time, so that none is starved by those before it.

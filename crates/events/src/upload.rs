@@ -35,8 +35,12 @@ pub async fn process(state: &State, id: &RecordId, upload: &Upload) -> Result<()
     };
     match claim {
         // A placeholder's upload and a person's may have the same key, and must not have the same result.
-        Claim::Acquired { first } => transcode(state, id, &job(first && !RecordId::is_placeholder(&id.mail))).await,
-        Claim::TakenOver { since } => take_over(state, id, &job(false), since.unwrap_or(upload.uploaded_at)).await,
+        Claim::Acquired { first } => {
+            Box::pin(transcode(state, id, &job(first && !RecordId::is_placeholder(&id.mail)))).await
+        }
+        Claim::TakenOver { since } => {
+            Box::pin(take_over(state, id, &job(false), since.unwrap_or(upload.uploaded_at))).await
+        }
         Claim::AlreadyHandled => Ok(()),
         Claim::LeaseHeld => Err(Error::LeaseHeld(upload.key.to_string())),
         Claim::Deleting => erase::late_upload(state, &upload.key).await,

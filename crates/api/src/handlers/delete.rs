@@ -7,6 +7,7 @@ use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery, State as Shared};
 use axum::http::StatusCode;
+use futures_util::stream::{self, StreamExt, TryStreamExt};
 use serde::Serialize;
 use video_core::event_bus::{Detail, EventType};
 use video_core::ids::project_step;
@@ -18,6 +19,8 @@ use crate::state::{App, AppState};
 
 /// Records that one request marks.
 const MAX_RECORDS: usize = 500;
+/// Records that are marked at the same time: API Gateway waits 30 s for all.
+const CONCURRENCY: usize = 10;
 
 /// How many videos are being deleted.
 #[derive(Serialize)]
@@ -53,10 +56,8 @@ pub async fn delete_videos(
     let query = Query::new(query.as_deref());
     query.allow_only(&["mail"])?;
     let (ids, more) = state.table.ids_of_mail(&query.record_mail()?, MAX_RECORDS).await?;
-    let mut deleting = 0;
-    for id in &ids {
-        deleting += usize::from(state.delete(id).await?);
-    }
+    let marked = stream::iter(&ids).map(|id| state.delete(id)).buffer_unordered(CONCURRENCY);
+    let deleting = marked.try_fold(0, async |count, marked| Ok(count + usize::from(marked))).await?;
     if deleting == 0 && !more {
         return Err(Error::NotFound("there is no video of this mail"));
     }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::SystemTime;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{Item, Upload, s};
 use crate::TranscoderKind;
@@ -159,8 +159,8 @@ pub struct Record {
     /// The order of the newest upload; see [`crate::ids::Sequencer`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sequencer: Option<String>,
-    /// The transcoder that has the job.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// The transcoder that has the job; one that this version does not know reads as none.
+    #[serde(skip_serializing_if = "Option::is_none", default, deserialize_with = "known_transcoder")]
     pub transcoder: Option<TranscoderKind>,
     /// The transcoder's job.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -177,6 +177,12 @@ pub struct Record {
     /// The shard of the outbox, while something is still owed to the record; see [`super::outbox`].
     #[serde(skip_serializing)]
     pub open: Option<String>,
+}
+
+/// Reads a transcoder's name: one record that another version wrote must not make the whole list unreadable.
+fn known_transcoder<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<TranscoderKind>, D::Error> {
+    let name = Option::<String>::deserialize(deserializer)?;
+    Ok(name.and_then(|name| name.parse().ok()))
 }
 
 impl Record {
@@ -234,6 +240,17 @@ mod tests {
             serde_json::to_value(&record).unwrap(),
             serde_json::json!({ "ProjectStep": "Alba-0", "Mail": "a@b", "video": "Alba/0/x.webm" })
         );
+    }
+
+    #[test]
+    fn a_transcoder_of_another_version_does_not_make_a_record_unreadable() {
+        let item = |transcoder: &str| {
+            let attributes = [("ProjectStep", "Alba-0"), ("Mail", "a@b"), ("transcoder", transcoder)];
+            attributes.into_iter().map(|(name, value)| (name.to_owned(), s(value))).collect::<Item>()
+        };
+        let read = |transcoder| from_item::<Record>(item(transcoder)).unwrap().transcoder;
+        assert_eq!(read("mediaconvert"), Some(TranscoderKind::MediaConvert));
+        assert_eq!(read("another"), None);
     }
 
     #[test]
