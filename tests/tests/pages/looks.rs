@@ -1,6 +1,6 @@
 //! Every state of both pages, on a phone and a desktop, light and dark: checked by axe, and kept as a screenshot.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use video_tests::media;
 
 use crate::World;
@@ -134,14 +134,43 @@ async fn every_state_of_the_admin_page_is_accessible() {
     browser.click("[aria-label='Details of ben@example.com, Alba']").await;
     browser.until("dialog.open && !dialogRetry.hidden").await;
     world.look("admin-5-failed").await;
+    browser.click("#dialogErase").await;
+    browser.until("window.question?.open").await;
+    world.look("admin-6-question").await;
+    let conflict = "async () => Response.json({ Message: 'not now' }, { status: 409 })";
+    browser.eval(&format!("window.real = fetch, window.fetch = {conflict}, null")).await;
+    browser.click("#yes").await;
+    browser.until("!questionProblem.hidden").await;
+    world.look("admin-7-not-deleted").await;
+    browser.click("#no").await;
     browser.click("#close").await;
+    let deleting = json!([record("Alba", 1, "ben@example.com", "deleting", 4000)]);
+    browser.eval_with("window.fetch = async () => Response.json(arguments[0]); return null;", [deleting]).await;
+    browser.click(".count.deleting").await;
+    browser.until("document.querySelector('#rows .deleting')").await;
+    world.look("admin-8-deleting").await;
+    browser
+        .eval(
+            "window.showSaveFilePicker = async () => ({ createWritable: async () => ({ write() {}, abort() {} }) }),
+            window.fetch = () => new Promise(() => {}), null",
+        )
+        .await;
+    browser.click("#csv").await;
+    browser.until("csv.textContent === 'Cancel CSV (0)'").await;
+    world.look("admin-9-saving").await;
+    browser.eval("window.fetch = real, null").await;
+    browser.click("#clear").await;
+    browser.fill("#mail", "ben@example.com").await;
+    browser.click("#filter button").await;
+    browser.until("rows.children.length === 1 && !eraseAll.hidden").await;
+    world.look("admin-10-person").await;
     browser.fill("#mail", "nobody@example.com").await;
     browser.click("#filter button").await;
     browser.until("!empty.hidden").await;
-    world.look("admin-6-nothing-found").await;
+    world.look("admin-11-nothing-found").await;
     browser.eval("window.fetch = () => Promise.reject(new TypeError('no')), null").await;
     browser.click("#clear").await;
     browser.until("!listProblem.hidden").await;
-    world.look("admin-7-offline").await;
+    world.look("admin-12-offline").await;
     world.end().await;
 }

@@ -1,22 +1,21 @@
-// The admin page: sign in, list every video with its state, play it, retry it.
+// The admin page: sign in, list videos with their states; play, retry, delete and download them.
 
-import { csv } from './csv.js';
 import { listenToDialog, open } from './dialog.js';
 import { element, LANGUAGE, number, onClick, reveal, showProblem, t, translate, ui } from './page.js';
-import { keepFocus, row } from './rows.js';
-import { idOf, isInProgress, listPath, newestFirst, readList, retry, signedIn, STATES } from './videos.js';
+import { ask } from './question.js';
+import { headings, keepFocus, row } from './rows.js';
+import {
+  erase, eraseAll, isInProgress, placeOf, queryOf, readCounts, readPage, retry, signedIn, STATES,
+} from './videos.js';
 
 const ROWS = 50;
 const REFRESH_INTERVAL = 3_000;
-const RETRY_REFRESH_FOR = 60_000;
 
-const EMPTY = { records: [], isLoaded: false, next: undefined, page: 0 };
+const EMPTY = { records: [], next: undefined, cursors: [], counts: {}, isLoaded: false };
 
-/** `api` is undefined while nobody is signed in; `records` are those of `filter`, once `isLoaded`. */
-const view = { ...EMPTY, api: undefined, filter: {}, state: '', loading: undefined };
+/** `records` are those of `filter`, once `isLoaded`, at the last of `cursors`: one for each page after the first. */
+const view = { ...EMPTY, api: undefined, filter: {} };
 let refreshing;
-/** Until when the list refreshes although no record in it is in progress. */
-let refreshUntil = 0;
 
 function say(text) {
   ui.status.textContent = text;
@@ -29,8 +28,7 @@ async function signIn(event) {
   const [username, password] = [ui.username.value, ui.password.value];
   if (!username || !password) {
     showProblem(ui.signInProblem, t('signInEmpty'));
-    ui[username ? 'password' : 'username'].focus();
-    return;
+    return ui[username ? 'password' : 'username'].focus();
   }
   const api = signedIn(username, password);
   ui.enter.disabled = true;
@@ -48,21 +46,23 @@ async function signIn(event) {
 }
 
 function enter(api) {
-  Object.assign(view, { ...EMPTY, api, filter: {}, state: '' });
-  ui.filter.reset();
+  const given = Object.fromEntries(new URLSearchParams(location.search));
+  for (const name of ['project', 'step']) ui[name].value = given[name] ?? '';
+  Object.assign(view, { ...EMPTY, api });
   ui.signingIn.hidden = true;
   ui.signedIn.hidden = false;
   ui.listTitle.focus();
-  load();
+  apply({ ...fields(), status: STATES.includes(given.status) ? given.status : '' });
 }
 
 /** Forgets the password and everything that it gave access to. */
 function signOut(problem) {
   view.loading?.abort();
-  clearTimeout(refreshing);
-  ui.dialog.close();
+  view.saving?.abort();
+  document.querySelectorAll('dialog').forEach((dialog) => dialog.close());
   Object.assign(view, { ...EMPTY, api: undefined });
   ui.rows.replaceChildren();
+  ui.filter.reset();
   ui.signedIn.hidden = true;
   ui.signingIn.hidden = false;
   showProblem(ui.signInProblem, problem);
@@ -71,157 +71,182 @@ function signOut(problem) {
 
 // The list
 
-/** Loads the list again, or continues where it ended; cancels a load in progress. */
-async function load(from) {
+/** Loads the page at the last of these cursors; cancels a load in progress. */
+async function load(cursors = view.cursors) {
   view.loading?.abort();
   clearTimeout(refreshing);
-  const loading = new AbortController();
-  view.loading = loading;
+  if (!view.api) return;
+  view.loading = new AbortController();
+  const { api, filter, loading: { signal } } = view;
   ui.freshness.textContent = t('loading');
   const startedAt = Date.now();
-  const earlier = from ? view.records : [];
-  const wasLoaded = view.isLoaded;
-  const onPage = (records) => wasLoaded || showRecords([...records]);
+  const counting = readCounts(api, filter, signal).catch(() => ({}));
   try {
-    const { records, next } = await readList(view.api, from ?? listPath(view.filter), loading.signal, onPage);
-    Object.assign(view, { next, isLoaded: true });
-    showRecords([...earlier, ...records]);
+    const page = await readPage(api, { ...filter, limit: ROWS, cursor: cursors.at(-1) }, signal);
+    // What was here may be deleted.
+    if (!page.records.length && !page.next && cursors.length) return load(cursors.slice(0, -1));
+    Object.assign(view, { ...page, cursors, isLoaded: true });
+    render();
     showProblem(ui.listProblem);
+    const counts = await counting;
+    if (signal.aborted) return;
+    view.counts = counts;
+    renderCounts();
     const time = new Intl.DateTimeFormat(LANGUAGE, { timeStyle: 'medium' }).format();
     ui.freshness.textContent = t('updated', { time }) + (isLive() ? ` · ${t('live')}` : '');
   } catch (problem) {
-    if (problem.name === 'AbortError') return;
+    if (signal.aborted) return;
     if (problem.status === 401) return signOut(t('signedOut'));
     ui.freshness.textContent = '';
     showProblem(ui.listProblem, view.isLoaded ? `${t('stale')} ${problem.message}` : problem.message);
+    if (!view.isLoaded) Object.assign(view, EMPTY);
+    render();
   }
-  // A long list refreshes less often, so that loading it takes at most a tenth of the time.
+  // A slow list refreshes less often.
   refreshing = setTimeout(refreshIfLive, Math.max(REFRESH_INTERVAL, 10 * (Date.now() - startedAt)));
 }
 
 function refreshIfLive() {
-  if (view.api && !document.hidden && isLive()) load();
+  if (!document.hidden && isLive()) load();
 }
 
 function isLive() {
-  return !view.next && (Date.now() < refreshUntil || view.records.some(isInProgress));
-}
-
-function showRecords(records) {
-  view.records = records.sort(newestFirst);
-  render();
+  return view.records.some(isInProgress);
 }
 
 function render() {
   renderCounts();
-  const shown = view.records.filter(({ status }) => !view.state || status === view.state);
-  view.page = Math.max(0, Math.min(view.page, Math.ceil(shown.length / ROWS) - 1));
-  const from = view.page * ROWS;
-  const rows = shown.slice(from, from + ROWS);
-  keepFocus(ui.rows, () => ui.rows.replaceChildren(...rows.map((record) => row(record, actions))));
+  const { records, next, cursors, filter, isLoaded } = view;
+  keepFocus(ui.rows, () => ui.rows.replaceChildren(...records.map((record) => row(record, actions))));
+  ui.rows.ariaBusy = null;
 
-  const isFiltered = view.state !== '' || Object.values(view.filter).some(Boolean);
+  const isFiltered = Object.values(filter).some(Boolean);
+  ui.clear.hidden = !isFiltered;
+  ui.eraseAll.hidden = !filter.mail || !isLoaded;
   ui.empty.textContent = t(isFiltered ? 'noneFiltered' : 'none');
-  ui.empty.hidden = rows.length > 0 || !view.isLoaded;
-  ui.pager.hidden = rows.length === 0;
-  const [first, last, total] = [from + 1, from + rows.length, shown.length].map((count) => number(count));
-  ui.range.textContent = t('range', { from: first, to: last, total });
-  ui.previous.disabled = view.page === 0;
-  ui.next.disabled = from + ROWS >= shown.length;
-  ui.more.hidden = !view.next;
-  ui.moreText.textContent = t('more', { count: number(view.records.length) });
+  ui.empty.hidden = records.length > 0 || !isLoaded;
+  ui.pager.hidden = records.length === 0;
+  const before = ROWS * cursors.length;
+  ui.range.textContent = [before + 1, before + records.length].map((index) => number(index)).join('–');
+  ui.previous.disabled = !cursors.length;
+  ui.next.disabled = !next;
 }
 
 function renderCounts() {
-  const counts = Object.fromEntries(['', ...STATES].map((state) => [state, 0]));
-  for (const { status } of view.records) {
-    counts[''] += 1;
-    if (status in counts) counts[status] += 1;
-  }
-  const tile = ([state, count]) => {
-    const shown = view.isLoaded ? number(count) + (view.next ? '+' : '') : '–';
-    const button = element('button', { className: `count ${state}`, ariaPressed: String(view.state === state) },
-      element('b', {}, shown), element('span', {}, t(state || 'all')));
-    button.dataset.id = state;
-    button.addEventListener('click', () => { Object.assign(view, { state, page: 0 }); render(); });
+  const { counts, filter } = view;
+  const tile = (state) => {
+    const count = state in counts ? number(counts[state]) + (counts.capped.includes(state) ? '+' : '') : '–';
+    const button = element('button', { className: `count ${state}`, ariaPressed: String(filter.status === state) },
+      element('b', {}, count), element('span', {}, t(state || 'all')));
+    button.dataset.id = state || 'all';
+    onClick(button, () => apply({ ...filter, status: state }));
     return button;
   };
-  keepFocus(ui.counts, () => ui.counts.replaceChildren(...Object.entries(counts).map(tile)));
+  keepFocus(ui.counts, () => ui.counts.replaceChildren(...['', ...STATES].map(tile)));
 }
 
 const actions = {
   open: (record) => open(view.api, record),
-  retry: (record, button) => retryAndRefresh(record, button, ui.listProblem),
+  retry: (record, button) => retryOne(record, button, ui.actionProblem),
 };
 
-function replace(record) {
-  showRecords(view.records.map((other) => (idOf(other) === idOf(record) ? record : other)));
+/** Shows the list after a change, and says so. */
+function follow(change) {
+  ui.dialog.close();
+  showProblem(ui.actionProblem);
+  say(t(change));
+  return load();
 }
 
-/** Retries a video and announces it, or shows in `problemNode` why not. */
-async function retryAndRefresh(record, button, problemNode) {
+/** Retries a video, or shows in `problemNode` why not. */
+async function retryOne(record, button, problemNode) {
   button.disabled = true;
-  try {
-    await retry(view.api, record);
-    refreshUntil = Date.now() + RETRY_REFRESH_FOR;
-    replace({ ...record, status: 'uploaded', error: undefined, updatedAt: new Date().toISOString() });
-    ui.dialog.close();
-    say(t('retrying'));
-    clearTimeout(refreshing);
-    refreshing = setTimeout(refreshIfLive, REFRESH_INTERVAL);
-  } catch (problem) {
-    showProblem(problemNode, problem.message);
-  } finally {
-    button.disabled = false;
-  }
+  await retry(view.api, record).then(() => follow('retrying'), ({ message }) => showProblem(problemNode, message));
+  button.disabled = false;
 }
 
-function applyFilter(event) {
-  event?.preventDefault();
-  const filter = Object.fromEntries(['project', 'step', 'mail'].map((name) => [name, ui[name].value.trim()]));
-  if (filter.step && !filter.project) {
-    showProblem(ui.listProblem, t('stepNeedsProject'));
-    ui.project.focus();
-    return;
-  }
-  ui.clear.hidden = !Object.values(filter).some(Boolean);
-  Object.assign(view, { ...EMPTY, filter });
-  render();
+function eraseOne(record) {
+  ask(['eraseTitle', 'eraseText', 'erase'], { mail: record.Mail, ...placeOf(record) },
+    () => erase(view.api, record).then(() => follow('erasing')));
+}
+
+function erasePerson() {
+  const { api, filter: { mail } } = view;
+  // A part may be deleted although the next one failed.
+  ask(['eraseAllTitle', 'eraseAllText', 'eraseAll'], { mail },
+    () => eraseAll(api, mail).finally(() => load()).then(() => say(t('erasing'))));
+}
+
+/** Shows the first page of a filter, and keeps it in the address, but never a mail. */
+function apply(filter) {
+  Object.assign(view, { filter, cursors: [], isLoaded: false });
+  history.replaceState(null, '', location.pathname + queryOf({ ...filter, mail: '' }));
+  renderCounts();
+  ui.rows.ariaBusy = 'true';
+  showProblem(ui.actionProblem);
   load();
 }
 
-function download() {
-  const url = URL.createObjectURL(new Blob([csv(view.records)], { type: 'text/csv' }));
-  element('a', { href: url, download: `videos-${new Date().toISOString().slice(0, 10)}.csv` }).click();
-  // A download that has started keeps the data.
-  setTimeout(() => URL.revokeObjectURL(url), 60_000);
+function fields() {
+  return Object.fromEntries(['project', 'step', 'mail'].map((name) => [name, ui[name].value.trim()]));
 }
 
-function turn(pages) {
-  view.page += pages;
-  render();
+function applyFields(event) {
+  event?.preventDefault();
+  const filter = { ...fields(), status: event ? view.filter.status : '' };
+  if (filter.step && !filter.project) {
+    showProblem(ui.listProblem, t('stepNeedsProject'));
+    return ui.project.focus();
+  }
+  view.counts = {};
+  apply(filter);
+}
+
+async function turn(cursors) {
+  await load(cursors);
   ui.listTitle.scrollIntoView();
+  // A disabled button loses the focus.
+  if (ui.next.disabled || ui.previous.disabled) ui.listTitle.focus();
   say(ui.range.textContent);
+}
+
+/** Saves the whole list, or cancels that. */
+async function save() {
+  if (view.saving) return view.saving.abort();
+  view.saving = new AbortController();
+  showProblem(ui.actionProblem);
+  const onCount = (count) => { ui.csv.textContent = t('cancelCsv', { count: number(count) }); };
+  try {
+    const { saveCsv } = await import('./csv.js');
+    await saveCsv(view.api, view.filter, view.saving.signal, onCount);
+    say(t('saved'));
+  } catch (problem) {
+    // An abort comes from the person.
+    if (problem.name !== 'AbortError') showProblem(ui.actionProblem, problem.message);
+  }
+  view.saving = undefined;
+  ui.csv.textContent = t('csv');
 }
 
 // Events
 
 function listen() {
   ui.signIn.addEventListener('submit', signIn);
-  ui.filter.addEventListener('submit', applyFilter);
-  onClick(ui.clear, () => { ui.filter.reset(); applyFilter(); });
+  ui.filter.addEventListener('submit', applyFields);
+  onClick(ui.clear, () => { ui.filter.reset(); applyFields(); });
   onClick(ui.refresh, () => load());
-  onClick(ui.csv, download);
+  onClick(ui.csv, save);
   onClick(ui.signOut, () => signOut());
-  onClick(ui.previous, () => turn(-1));
-  onClick(ui.next, () => turn(1));
-  onClick(ui.loadMore, () => load(view.next));
-  listenToDialog({ retry: (record, button) => retryAndRefresh(record, button, ui.dialogProblem) });
+  onClick(ui.previous, () => turn(view.cursors.slice(0, -1)));
+  onClick(ui.next, () => turn([...view.cursors, view.next]));
+  onClick(ui.eraseAll, erasePerson);
+  listenToDialog({ retry: (record, button) => retryOne(record, button, ui.dialogProblem), erase: eraseOne });
   document.addEventListener('visibilitychange', refreshIfLive);
 }
 
 await translate('admin');
 ui.counts.ariaLabel = t('states');
+ui.head.append(headings());
 listen();
 reveal();
 ui.username.focus();

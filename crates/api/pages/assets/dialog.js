@@ -2,10 +2,10 @@
 
 import { bytes, element, onClick, showProblem, t, ui } from './page.js';
 import { badge, when } from './rows.js';
-import { canRetry, placeOf, reload } from './videos.js';
+import { canErase, canRetry, placeOf, reload } from './videos.js';
 
 const FACTS = ['error', 'requestedAt', 'uploadedAt', 'updatedAt', 'size', 'video', 'output', 'transcoder', 'jobId'];
-const FORMATS = { size: bytes, requestedAt: when, uploadedAt: when, updatedAt: when };
+const LABELS = { requestedAt: 'requested', uploadedAt: 'uploaded', updatedAt: 'time' };
 
 /** The record in the dialog, undefined while it is closed. */
 let shown;
@@ -27,12 +27,18 @@ function show() {
   showProblem(ui.dialogProblem);
   ui.dialogStatus.textContent = '';
   ui.dialogRetry.hidden = !canRetry(shown);
+  ui.dialogErase.hidden = !canErase(shown);
   ui.copy.hidden = !(shown.playback ?? shown.original);
   ui.original.hidden = !(shown.playback && shown.original);
 
   const facts = { ...placeOf(shown), ...Object.fromEntries(FACTS.map((name) => [name, shown[name]])) };
   ui.facts.replaceChildren(...Object.entries(facts).filter(([, value]) => value !== undefined)
-    .flatMap(([name, value]) => [element('dt', {}, t(name)), element('dd', {}, FORMATS[name]?.(value) ?? value)]));
+    .flatMap(([name, value]) => [element('dt', {}, t(LABELS[name] ?? name)), element('dd', {}, format(name, value))]));
+}
+
+function format(name, value) {
+  if (name === 'size') return bytes(value);
+  return name in LABELS ? when(value) : value;
 }
 
 /** Plays the result or the original; the button offers the other one. */
@@ -56,12 +62,13 @@ async function copyLink() {
   ui.dialogStatus.textContent = t(isCopied ? 'copied' : 'copyFailed');
 }
 
-/** Handles the dialog's events; `retry(record, button)` is what its retry button does. */
-export function listenToDialog({ retry }) {
+/** Handles the dialog's events; `retry(record, button)` and `erase(record)` are what its buttons do. */
+export function listenToDialog({ retry, erase }) {
   ui.dialog.addEventListener('close', forget);
   ui.player.addEventListener('error', () => ui.player.src && showProblem(ui.dialogProblem, t('playFailed')));
   onClick(ui.close, () => ui.dialog.close());
   onClick(ui.copy, copyLink);
   onClick(ui.original, () => play(ui.player.src === shown.original ? shown.playback : shown.original));
   onClick(ui.dialogRetry, () => retry(shown, ui.dialogRetry));
+  onClick(ui.dialogErase, () => erase(shown));
 }

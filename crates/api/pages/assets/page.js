@@ -68,6 +68,7 @@ export async function ask(path, options = {}) {
     throw new Problem(t('offline'));
   }
   const body = await response.json().catch(() => null);
+  options.signal?.throwIfAborted();
   if (response.ok && body !== null) return { body, headers: response.headers };
   throw new Problem(body?.Message ?? t('serverError', { status: response.status }), response.status);
 }

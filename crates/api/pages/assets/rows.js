@@ -1,35 +1,46 @@
 // How a record looks in the table.
 
-import { bytes, element, LANGUAGE, t } from './page.js';
-import { canRetry, changedAt, idOf, placeOf, STATES } from './videos.js';
+import { bytes, element, LANGUAGE, onClick, t, ui } from './page.js';
+import { canRetry, changedAt, placeOf, STATES } from './videos.js';
+
+/** The columns and their classes. */
+const COLUMNS = {
+  state: 'state', mail: 'mail', project: '', step: 'number', size: 'number', time: 'time', actions: 'row-actions',
+};
+
+export function headings() {
+  return tableRow('th', 'columnheader', (name) => [t(name)]);
+}
 
 /** Returns a record's row; `open(record)` and `retry(record, button)` are what its buttons do. */
 export function row(record, { open, retry }) {
-  const { project, step } = placeOf(record);
-  const reason = record.error ? [element('span', { className: 'error' }, record.error)] : [];
-  return element('tr', { role: 'row' },
-    cell(t('state'), 'state', badge(record), ...reason),
-    cell(t('mail'), 'mail', record.Mail),
-    cell(t('project'), '', project),
-    cell(t('step'), 'number', step),
-    cell(t('size'), 'number', record.size === undefined ? '' : bytes(record.size)),
-    cell(t('time'), 'time', when(changedAt(record))),
-    cell('', 'row-actions',
-      ...(canRetry(record) ? [action(record, 'retry', '', retry)] : []),
-      record.playback ? action(record, 'play', 'tinted', open) : action(record, 'details', '', open)));
+  const cells = {
+    state: [badge(record), record.error ? element('span', { className: 'error' }, record.error) : ''],
+    mail: record.Mail,
+    ...placeOf(record),
+    size: record.size === undefined ? '' : bytes(record.size),
+    time: when(changedAt(record)),
+    actions: [
+      canRetry(record) ? action(record, 'retry', '', retry) : '',
+      record.playback ? action(record, 'play', 'tinted', open) : action(record, 'details', '', open),
+    ],
+  };
+  return tableRow('td', 'cell', (name) => [cells[name]].flat());
 }
 
-function cell(label, className, ...children) {
-  const node = element('td', { className, role: 'cell' }, ...children);
-  node.dataset.label = label;
-  return node;
+function tableRow(tag, role, childrenOf) {
+  return element('tr', { role: 'row' }, ...Object.entries(COLUMNS).map(([name, className]) => {
+    const node = element(tag, { className, role }, ...childrenOf(name));
+    node.dataset.label = t(name);
+    return node;
+  }));
 }
 
 function action(record, name, className, run) {
   const values = { mail: record.Mail, project: placeOf(record).project };
   const button = element('button', { className, ariaLabel: t(`${name}Of`, values) }, t(name));
-  Object.assign(button.dataset, { id: idOf(record), act: name === 'retry' });
-  button.addEventListener('click', () => run(record, button));
+  Object.assign(button.dataset, { id: JSON.stringify([record.ProjectStep, record.Mail]), act: name === 'retry' });
+  onClick(button, () => run(record, button));
   return button;
 }
 
@@ -46,11 +57,12 @@ export function when(text) {
   return element('time', { dateTime: text, title: text }, shown);
 }
 
-/** Keeps the focus on the same button of the same record while `change` rebuilds the nodes in `parent`. */
+/** Keeps the focus on the same button while `change` rebuilds the nodes in `parent`; on the title if it is gone. */
 export function keepFocus(parent, change) {
   const { id, act } = parent.contains(document.activeElement) ? document.activeElement.dataset : {};
   change();
   if (!id) return;
   const buttons = [...parent.querySelectorAll('button')];
-  buttons.find(({ dataset }) => dataset.id === id && dataset.act === act)?.focus();
+  const same = buttons.find(({ dataset }) => dataset.id === id && dataset.act === act);
+  (same ?? ui.listTitle).focus({ preventScroll: true });
 }

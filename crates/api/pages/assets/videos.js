@@ -2,9 +2,9 @@
 
 import { ask, isStep } from './page.js';
 
-export const STATES = ['requested', 'uploaded', 'transcoding', 'ready', 'failed'];
-const PAGE_SIZE = 1000;
-const MAX_LOADED = 10_000;
+const COUNTED = ['requested', 'uploaded', 'transcoding', 'ready', 'failed'];
+/** Records of the last one are not counted, and listed only if it is the filter. */
+export const STATES = [...COUNTED, 'deleting'];
 const FORM_LIFETIME = 60 * 60 * 1000;
 const STUCK_AFTER = 15 * 60 * 1000;
 
@@ -15,32 +15,26 @@ export function signedIn(username, password) {
   return (path, options = {}) => ask(path, { ...options, headers: { Authorization: authorization } });
 }
 
-/** Returns the path of the API's list with these filters; empty ones are left out. */
-export function listPath(filter, limit = PAGE_SIZE) {
-  const given = Object.entries(filter).filter(([, value]) => value !== '');
-  return `/videos?${new URLSearchParams([...given, ['limit', limit]])}`;
+/** Returns a query string of what is not empty. */
+export function queryOf(values) {
+  const given = Object.entries(values).filter(([, value]) => value);
+  return given.length ? `?${new URLSearchParams(given)}` : '';
 }
 
-/**
- * Reads pages from `path` until the list ends or `MAX_LOADED` records are loaded; `onPage` sees all records so far.
- * Returns `{ records, next }`, where `next` is the path to continue at, undefined at the end.
- */
-export async function readList(api, path, signal, onPage) {
-  const records = [];
-  let next = path;
-  while (next && records.length < MAX_LOADED) {
-    const { body, headers } = await api(next, { signal });
-    records.push(...body);
-    next = nextPath(headers.get('link'));
-    onPage(records);
-  }
-  return { records, next };
+/** Reads a page; `next` is the cursor of the following one, if there is one. */
+export async function readPage(api, query, signal) {
+  const { body, headers } = await api(`/videos${queryOf(query)}`, { signal });
+  const next = headers.get('link')?.match(/[?&]cursor=([^&>]*)/)?.[1];
+  return { records: body, next: next && decodeURIComponent(next) };
 }
 
-/** Returns the list with the query of `<...?query>; rel="next"`; the path before it is known. */
-function nextPath(link) {
-  const query = link?.match(/<[^>?]*\?([^>]*)>;\s*rel="next"/)?.[1];
-  return query && `/videos?${query}`;
+/** Returns how many records are in each state, and in all as ''; in those of `capped` there are more. */
+export async function readCounts(api, { mail, project, step }, signal) {
+  // The API does not count one person's records.
+  if (mail) return {};
+  const { body } = await api(`/videos/counts${queryOf({ project, step })}`, { signal });
+  const total = COUNTED.reduce((sum, state) => sum + body[state], 0);
+  return { ...body, '': total, capped: body.capped.length ? ['', ...body.capped] : [] };
 }
 
 /** Returns project and step as in the key; without one, guesses: a project may hold a dash and a step be negative. */
@@ -51,16 +45,8 @@ export function placeOf({ video, ProjectStep }) {
   return { project: first, step: last };
 }
 
-export function idOf({ ProjectStep, Mail }) {
-  return JSON.stringify([ProjectStep, Mail]);
-}
-
 export function changedAt({ updatedAt, uploadedAt, requestedAt }) {
   return updatedAt ?? uploadedAt ?? requestedAt ?? '';
-}
-
-export function newestFirst(a, b) {
-  return changedAt(b).localeCompare(changedAt(a));
 }
 
 function ageOf(record) {
@@ -70,32 +56,45 @@ function ageOf(record) {
 /** Returns whether this record is about to change: it is being processed, or its form can still be used. */
 export function isInProgress(record) {
   if (record.status === 'requested') return ageOf(record) < FORM_LIFETIME;
-  return isProcessing(record) && !isStuck(record);
-}
-
-function isProcessing({ status }) {
-  return ['uploaded', 'transcoding'].includes(status);
-}
-
-function isStuck(record) {
-  return isProcessing(record) && ageOf(record) > STUCK_AFTER;
+  return ['uploaded', 'transcoding', 'deleting'].includes(record.status) && ageOf(record) < STUCK_AFTER;
 }
 
 export function canRetry(record) {
-  return record.status === 'failed' || isStuck(record);
+  const isStuck = ['uploaded', 'transcoding'].includes(record.status) && ageOf(record) > STUCK_AFTER;
+  return record.status === 'failed' || isStuck;
+}
+
+export function canErase(record) {
+  return record.status !== 'deleting' && isStep(placeOf(record).step);
 }
 
 /** Returns the record as it is now, with fresh links; the given one if the API cannot be asked for it alone. */
 export async function reload(api, record) {
   const { project, step } = placeOf(record);
   if (!isStep(step)) return record;
-  const { body } = await api(listPath({ project, step, mail: record.Mail }, 1));
-  return body[0] ?? record;
+  const { records } = await readPage(api, { project, step, mail: record.Mail, limit: 1 });
+  return records[0] ?? record;
 }
 
 /** Requests another attempt; the record changes a moment later. */
 export function retry(api, record) {
+  return api(pathOf(record, '/retry'), { method: 'POST' });
+}
+
+/** Deletes a record and its files; they are gone a moment later. */
+export function erase(api, record) {
+  return api(pathOf(record), { method: 'DELETE' });
+}
+
+/** Deletes all records of a person, a part with each call. */
+export async function eraseAll(api, mail) {
+  const erasePart = () => api(`/videos${queryOf({ mail })}`, { method: 'DELETE' });
+  let part = await erasePart();
+  // There may be more, or nothing after all.
+  while (part?.body.more) part = await erasePart().catch((problem) => { if (problem.status !== 404) throw problem; });
+}
+
+function pathOf(record, action = '') {
   const { project, step } = placeOf(record);
-  const path = [project, step].map(encodeURIComponent).join('/');
-  return api(`/videos/${path}/retry?${new URLSearchParams({ mail: record.Mail })}`, { method: 'POST' });
+  return `/videos/${encodeURIComponent(project)}/${encodeURIComponent(step)}${action}${queryOf({ mail: record.Mail })}`;
 }

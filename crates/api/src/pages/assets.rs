@@ -21,8 +21,8 @@ macro_rules! assets {
 }
 
 const ASSETS: &[Asset] = assets! {
-    "admin.css" "admin.en.json" "admin.es.json" "admin.js" "csv.js" "dialog.js" "page.css" "page.js" "recorder.js"
-    "rows.js" "sender.js" "upload.css" "upload.en.json" "upload.es.json" "upload.js" "videos.js"
+    "admin.css" "admin.en.json" "admin.es.json" "admin.js" "csv.js" "dialog.js" "page.css" "page.js" "question.js"
+    "recorder.js" "rows.js" "sender.js" "upload.css" "upload.en.json" "upload.es.json" "upload.js" "videos.js"
 };
 
 /// The hash of all assets, made when a page is first requested: most processes only issue forms.
@@ -108,14 +108,17 @@ mod tests {
         assert_ne!(hash(["a.js", "x"]), hash(["a.j", "sx"]));
     }
 
-    /// So nothing but the texts is fetched after the document and what it links.
+    /// So nothing but the texts is fetched after the document and what it links, until a task that is rare needs more.
     #[test]
     fn every_imported_module_is_linked_in_the_head() {
         for (page, html) in PAGES {
             let linked = linked(html);
             for name in &linked {
-                for import in quoted(content(name), " from './", '\'') {
-                    assert!(linked.contains(&import), "{page}.html preloads {import}, which {name} imports");
+                let rare = quoted(content(name), " import('./", '\'');
+                for importer in rare.into_iter().chain([*name]) {
+                    for import in quoted(content(importer), " from './", '\'') {
+                        assert!(linked.contains(&import), "{page}.html preloads {import}, which {importer} imports");
+                    }
                 }
             }
         }
