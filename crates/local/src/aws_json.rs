@@ -1,6 +1,5 @@
 //! AWS's JSON protocols, as far as the transcoders and EventBridge share them: authentication, requests and errors.
 
-use std::io;
 use std::sync::Arc;
 
 use axum::Router;
@@ -11,28 +10,18 @@ use axum::middleware::{Next, from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tokio::net::TcpListener;
 use uuid::Uuid;
 
 const ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 
-/// Serves the routes of services until `shutdown`. Requests must be signed with this access key ID.
-///
-/// # Errors
-/// When the listener fails.
-pub async fn serve(
-    listener: TcpListener,
-    services: Router,
-    access_key_id: &str,
-    shutdown: impl Future<Output = ()> + Send + 'static,
-) -> io::Result<()> {
-    let router = services
+/// Returns the routes of services, of which requests must be signed with this access key ID.
+pub fn router(services: Router, access_key_id: &str) -> Router {
+    services
         .route_layer(from_fn_with_state(Arc::<str>::from(access_key_id), authenticate))
         .fallback(unknown_operation)
         .method_not_allowed_fallback(unknown_operation)
-        .layer(map_response(add_request_id));
-    axum::serve(listener, router).with_graceful_shutdown(shutdown).await
+        .layer(map_response(add_request_id))
 }
 
 /// An error response: the code in a header, as REST JSON has it, and in the body, as JSON 1.1 has it.

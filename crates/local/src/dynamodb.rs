@@ -2,7 +2,17 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::http::uri::PathAndQuery;
+use axum::response::{IntoResponse, Response};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
@@ -83,6 +93,34 @@ pub async fn serve(
     let path = file.to_str().ok_or_else(|| DynamoDbError::Path(file.display().to_string()))?;
     let database = dynoxide::Database::new(path)?;
     dynoxide::server::serve_with_shutdown(listener, database, shutdown).await.map_err(DynamoDbError::Serve)
+}
+
+/// Returns routes that pass every request on to the DynamoDB at `endpoint`: dynoxide's own port answers any web page, so
+/// it is a random one that nobody is told.
+pub fn relay(endpoint: &str) -> Router {
+    let client = Client::builder(TokioExecutor::new()).build_http();
+    Router::new().fallback(pass_on).with_state(Relay { client, endpoint: endpoint.into() })
+}
+
+#[derive(Clone)]
+struct Relay {
+    client: Client<HttpConnector, Body>,
+    endpoint: Arc<str>,
+}
+
+async fn pass_on(State(relay): State<Relay>, mut request: Request) -> Response {
+    let path = request.uri().path_and_query().map_or("/", PathAndQuery::as_str);
+    let Ok(uri) = format!("{}{path}", relay.endpoint).parse() else {
+        return StatusCode::BAD_REQUEST.into_response();
+    };
+    *request.uri_mut() = uri;
+    match relay.client.request(request).await {
+        Ok(response) => response.map(Body::new),
+        Err(error) => {
+            tracing::error!(%error, "DynamoDB did not answer");
+            StatusCode::BAD_GATEWAY.into_response()
+        }
+    }
 }
 
 fn tables_file(dir: &Path) -> PathBuf {

@@ -5,6 +5,7 @@ pub mod aws_json;
 pub mod dynamodb;
 pub mod event_queue;
 pub mod eventbridge;
+mod origins;
 pub mod s3;
 pub mod sqlite;
 mod system;
@@ -12,5 +13,6 @@ mod timestamps;
 pub mod transcoder;
 mod webhook;
 
+pub use origins::{InvalidOrigin, Origin};
 pub use system::{Description, Login, Options, StartError, System};
 pub use webhook::{InvalidWebhook, Webhook};

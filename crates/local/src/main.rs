@@ -8,7 +8,7 @@ use clap::Parser;
 use tracing_subscriber::EnvFilter;
 use video_core::TranscoderKind;
 use video_local::transcoder::Ffmpeg;
-use video_local::{Description, Options, System, Webhook};
+use video_local::{Description, Options, Origin, System, Webhook};
 
 /// The whole video intake on one machine: API, S3, DynamoDB, transcoders, EventBridge and the events function, on
 /// loopback only.
@@ -28,6 +28,10 @@ struct Arguments {
     /// The transcoder that gets the jobs.
     #[arg(long, default_value_t = TranscoderKind::ElasticTranscoder)]
     transcoder: TranscoderKind,
+    /// Let web pages of this origin, such as https://example.com, use the services. Pages of this machine always may; can
+    /// be repeated.
+    #[arg(long, value_name = "ORIGIN")]
+    allow_origin: Vec<Origin>,
     /// Post each event about a video (`Video Ready`, `Video Failed`) to this http:// URL, as EventBridge's JSON, at least
     /// once.
     #[arg(long, value_name = "URL")]
@@ -76,6 +80,7 @@ async fn run(arguments: Arguments) -> Result<(), String> {
     options.port = arguments.port;
     options.transcoder = arguments.transcoder;
     options.ffmpeg = ffmpeg;
+    options.allowed_origins = arguments.allow_origin;
     options.webhook = arguments.webhook;
     options.variables =
         PASSED_ON_VARIABLES.iter().filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?))).collect();

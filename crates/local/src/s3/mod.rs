@@ -31,7 +31,6 @@ mod store;
 mod transaction;
 mod versions;
 
-use std::io;
 use std::sync::Arc;
 
 use axum::Router;
@@ -43,7 +42,6 @@ use s3s::HttpError;
 use s3s::auth::SimpleAuth;
 use s3s::config::{S3Config, StaticConfigProvider};
 use s3s::service::{S3Service, S3ServiceBuilder};
-use tokio::net::TcpListener;
 use tower_http::cors::{AllowHeaders, Any, CorsLayer};
 
 pub use error::StoreError;
@@ -71,24 +69,14 @@ pub struct Credentials {
     pub secret_access_key: String,
 }
 
-/// Serves the store at path-style URLs until `shutdown`, then lets running requests finish. Every request must be
-/// signed by header, query or form; every origin is allowed.
-///
-/// # Errors
-/// When the listener fails.
-pub async fn serve(
-    listener: TcpListener,
-    store: Store,
-    credentials: Credentials,
-    shutdown: impl Future<Output = ()> + Send + 'static,
-) -> io::Result<()> {
+/// Returns the routes of the store at path-style URLs. Every request must be signed by header, query or form.
+pub fn router(store: Store, credentials: Credentials) -> Router {
     let service = HandleError::new(s3_service(store, credentials), internal_error);
-    let router = Router::new()
+    Router::new()
         .fallback_service(service)
         .layer(map_request(form::split_into_small_chunks))
         .layer(map_response(form::replace_form_xml))
-        .layer(cors());
-    axum::serve(listener, router).with_graceful_shutdown(shutdown).await
+        .layer(cors())
 }
 
 fn s3_service(store: Store, credentials: Credentials) -> S3Service {
@@ -100,6 +88,7 @@ fn s3_service(store: Store, credentials: Credentials) -> S3Service {
     builder.build()
 }
 
+/// Allows every origin, as the media bucket does; the port lets only some of them send requests.
 fn cors() -> CorsLayer {
     CorsLayer::new()
         .allow_origin(Any)

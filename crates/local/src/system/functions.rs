@@ -1,12 +1,10 @@
 //! The two functions, in place of API Gateway, Lambda and EventBridge's schedule.
 
-use std::io;
 use std::path::PathBuf;
 use std::pin::{Pin, pin};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
 use video_core::aws::AwsConfig;
 use video_core::config::{ApiConfig, EventsConfig};
 
@@ -39,18 +37,6 @@ impl Functions {
             events: video_events::State::new(EventsConfig::from_env(&lookup)?, &aws),
         })
     }
-}
-
-/// Serves the API until `shutdown`, then lets running requests finish.
-///
-/// # Errors
-/// When the listener fails.
-pub(super) async fn serve_api(
-    listener: TcpListener,
-    state: video_api::AppState,
-    shutdown: impl Future<Output = ()> + Send + 'static,
-) -> io::Result<()> {
-    axum::serve(listener, video_api::router(state)).with_graceful_shutdown(shutdown).await
 }
 
 /// Delivers queued events to the events function until `shutdown`.

@@ -1,10 +1,14 @@
 //! The four ports.
 
+use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 
+use axum::Router;
 use tokio::net::TcpListener;
 
 use super::error::StartError;
+use crate::origins::{Origin, refuse_foreign};
 
 /// The listeners of the four services, bound before anything starts: a port that is taken fails the start.
 pub(super) struct Listeners {
@@ -40,6 +44,19 @@ impl Listeners {
 pub(super) async fn listen(port: u16, service: &'static str) -> Result<TcpListener, StartError> {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     TcpListener::bind(address).await.map_err(|source| StartError::Port { port, service, source })
+}
+
+/// Serves a port's routes until `shutdown`, then lets running requests finish. Foreign web pages may not send any.
+///
+/// # Errors
+/// When the listener fails.
+pub(super) async fn serve(
+    listener: TcpListener,
+    router: Router,
+    allowed_origins: Arc<[Origin]>,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> io::Result<()> {
+    axum::serve(listener, refuse_foreign(router, allowed_origins)).with_graceful_shutdown(shutdown).await
 }
 
 /// Returns the URL that a listener serves.

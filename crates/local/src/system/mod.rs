@@ -11,12 +11,14 @@ mod services;
 mod tasks;
 
 use std::fs::File;
+use std::sync::Arc;
 
 use self::environment::{ACCESS_KEY_ID, Environment};
-use self::functions::{Functions, deliver_events, schedule_sweeps, serve_api};
-use self::listeners::Listeners;
+use self::functions::{Functions, deliver_events, schedule_sweeps};
+use self::listeners::{Listeners, listen, serve, url};
 use self::services::{Services, credentials};
 use self::tasks::{Tasks, infallible};
+use crate::origins::Origin;
 use crate::{aws_json, dynamodb, eventbridge, s3, transcoder, webhook};
 
 pub use description::{Description, Login};
@@ -41,6 +43,7 @@ impl System {
     pub async fn start(options: Options) -> Result<Self, StartError> {
         let lock = data_dir::lock(&options.data_dir).await?;
         let listeners = Listeners::bind(options.port).await?;
+        let dynamodb_listener = listen(0, "DynamoDB").await?;
         let services = Services::open(&options.data_dir, options.ffmpeg)?;
 
         let environment = Environment::new(&listeners, options.transcoder, &services.pipeline, &options.variables);
@@ -51,14 +54,18 @@ impl System {
 
         let mut tasks = Tasks::default();
         let Services { database, store, transcoder, event_bus, dynamodb_dir, dead_letter_file, .. } = services;
-        tasks.spawn("DynamoDB", |stop| async move { dynamodb::serve(listeners.dynamodb, &dynamodb_dir, stop).await });
-        tasks.spawn("S3", |stop| s3::serve(listeners.s3, store, credentials(), stop));
+        let origins: Arc<[Origin]> = options.allowed_origins.into();
+        let mut serve_port = |name, listener, router| {
+            tasks.spawn(name, |stop| serve(listener, router, origins.clone(), stop));
+        };
+        serve_port("DynamoDB's port", listeners.dynamodb, dynamodb::relay(&url(&dynamodb_listener)));
+        serve_port("S3", listeners.s3, s3::router(store, credentials()));
         let json_services = transcoder::routes(transcoder.clone()).merge(eventbridge::routes(event_bus));
-        tasks.spawn("the transcoders and EventBridge", |stop| {
-            aws_json::serve(listeners.transcoder, json_services, ACCESS_KEY_ID, stop)
-        });
+        let json_services = aws_json::router(json_services, ACCESS_KEY_ID);
+        serve_port("the transcoders and EventBridge", listeners.transcoder, json_services);
+        serve_port("the API", listeners.api, video_api::router(functions.api));
+        tasks.spawn("DynamoDB", |stop| async move { dynamodb::serve(dynamodb_listener, &dynamodb_dir, stop).await });
         tasks.spawn("the transcoding worker", |stop| infallible(transcoder::work(transcoder, stop)));
-        tasks.spawn("the API", |stop| serve_api(listeners.api, functions.api, stop));
         if let Some(webhook) = options.webhook {
             let dead_letter_file = services.webhook_dead_letter_file;
             tasks.spawn("the webhook's queue", |stop| {

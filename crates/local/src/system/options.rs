@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use video_core::TranscoderKind;
 
-use crate::Webhook;
+use crate::origins::Origin;
 use crate::transcoder::Ffmpeg;
+use crate::webhook::Webhook;
 
 /// The options of a start.
 #[derive(Debug, Clone)]
@@ -21,6 +22,8 @@ pub struct Options {
     pub ffmpeg: Ffmpeg,
     /// The wait before each retry of a failed event; after the last one it becomes a dead letter.
     pub retry_delays: Vec<Duration>,
+    /// The origins of web pages that may send requests besides those of this machine.
+    pub allowed_origins: Vec<Origin>,
     /// Where the events about videos are posted to.
     pub webhook: Option<Webhook>,
     /// The wait before each retry of a post that failed.
@@ -43,6 +46,7 @@ impl Options {
             transcoder: TranscoderKind::ElasticTranscoder,
             ffmpeg: Ffmpeg::default(),
             retry_delays: vec![Duration::from_secs(6), Duration::from_secs(12)],
+            allowed_origins: Vec::new(),
             webhook: None,
             // 1, 2, 4, … 512 seconds: 17 minutes altogether.
             webhook_retry_delays: (0..10).map(|exponent| Duration::from_secs(1 << exponent)).collect(),

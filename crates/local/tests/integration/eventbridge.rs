@@ -52,7 +52,8 @@ impl Bus {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let routes = eventbridge::routes(EventBus::new(database.clone(), REGION, ACCOUNT));
-        tokio::spawn(aws_json::serve(listener, routes, "local", std::future::pending()));
+        let router = aws_json::router(routes, "local");
+        tokio::spawn(async { axum::serve(listener, router).await });
         Self { client: client(&format!("http://{address}"), "local"), address, database }
     }
 

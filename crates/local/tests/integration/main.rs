@@ -4,6 +4,7 @@
 mod eventbridge;
 mod eventually;
 mod http;
+mod origins;
 mod program;
 mod s3;
 mod store;

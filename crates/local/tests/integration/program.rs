@@ -131,13 +131,23 @@ fn an_invalid_variable_is_named() {
 }
 
 #[test]
-fn an_invalid_webhook_is_named() {
+fn an_invalid_webhook_or_origin_is_named() {
     let dir = tempfile::tempdir().unwrap();
-    for url in ["https://example.com/hook", "example.com", "http://", "ftp://example.com"] {
-        let output = video_local(dir.path(), &["--port", "0", "--webhook", url]).output().unwrap();
-        assert!(!output.status.success(), "{url}");
-        let text = String::from_utf8(output.stderr).unwrap();
-        assert!(text.contains("--webhook") && text.contains("must be an http:// URL"), "{text}");
+    let cases = [
+        (
+            "--webhook",
+            "must be an http:// URL",
+            ["https://example.com/hook", "example.com", "http://", "ftp://example.com"],
+        ),
+        ("--allow-origin", "an origin is like", ["example.com", "https://example.com/", "*", "ftp://example.com"]),
+    ];
+    for (option, rule, values) in cases {
+        for value in values {
+            let output = video_local(dir.path(), &["--port", "0", option, value]).output().unwrap();
+            assert!(!output.status.success(), "{value}");
+            let text = String::from_utf8(output.stderr).unwrap();
+            assert!(text.contains(option) && text.contains(rule), "{text}");
+        }
     }
 }
 

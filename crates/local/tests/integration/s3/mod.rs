@@ -49,9 +49,11 @@ impl Server {
         let (stop, stopped) = oneshot::channel();
         let credentials =
             Credentials { access_key_id: ACCESS_KEY.to_owned(), secret_access_key: SECRET_KEY.to_owned() };
-        let serving = tokio::spawn(s3::serve(listener, store.clone(), credentials, async {
+        let router = s3::router(store.clone(), credentials);
+        let serving = axum::serve(listener, router).with_graceful_shutdown(async {
             let _ = stopped.await;
-        }));
+        });
+        let serving = tokio::spawn(serving.into_future());
         Self { client: client(address, SECRET_KEY), address, store, database, stop, serving }
     }
 

@@ -83,7 +83,8 @@ impl Local {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let routes = transcoder::routes(transcoder.clone());
-        tokio::spawn(aws_json::serve(listener, routes, "local", std::future::pending()));
+        let router = aws_json::router(routes, "local");
+        tokio::spawn(async { axum::serve(listener, router).await });
         Self { dir, database, store, transcoder, address, pipeline }
     }
 
