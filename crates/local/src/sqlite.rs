@@ -33,9 +33,8 @@ impl Database {
     pub fn open(path: &Path, schemas: &[&str]) -> Result<Self, rusqlite::Error> {
         let connection = Connection::open(path)?;
         connection.busy_timeout(BUSY_TIMEOUT)?;
-        // In WAL mode, NORMAL loses nothing when the process dies; only a power failure can lose the last commits.
-        connection
-            .execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON;")?;
+        // In WAL mode, NORMAL would lose the last commits when the power fails.
+        connection.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;")?;
         for schema in schemas {
             connection.execute_batch(schema)?;
         }

@@ -77,7 +77,9 @@ pub(super) async fn receive(
     file.flush().await.map_err(S3Error::internal_error)?;
     let md5 = md5.finalize();
     declared.verify(md5, &hasher.finalize())?;
-    Ok(staged.seal_as(size, hex(md5)))
+    let file = file.into_std().await;
+    let sealing = tokio::task::spawn_blocking(move || staged.seal_as(&file, size, hex(md5)));
+    sealing.await.map_err(S3Error::internal_error)?.map_err(S3Error::internal_error)
 }
 
 impl DeclaredDigests {

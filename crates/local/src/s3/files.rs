@@ -7,6 +7,7 @@ use std::path::Path;
 use s3s::crypto::{Checksum, Md5};
 use tempfile::TempPath;
 
+use super::disk;
 use super::object::Object;
 
 /// A file in the store's directory that no object owns yet; deleted when dropped, or at the next start.
@@ -45,14 +46,16 @@ impl StagedFile {
                 md5.update(bytes);
                 size += bytes.len() as u64;
             }
-            Ok(self.seal_as(size, hex(md5.finalize())))
+            self.seal_as(&file, size, hex(md5.finalize()))
         })
         .await?
     }
 
-    /// Seals the file with the size and ETag that its writer computed.
-    pub(super) fn seal_as(self, size: u64, etag: String) -> SealedFile {
-        SealedFile { path: self.path, size, etag }
+    /// Seals the file, which is open as `file`, with the size and ETag that its writer computed. Blocks until its bytes are
+    /// on the disk.
+    pub(super) fn seal_as(self, file: &File, size: u64, etag: String) -> io::Result<SealedFile> {
+        disk::sync_file(file, &self.path)?;
+        Ok(SealedFile { path: self.path, size, etag })
     }
 }
 

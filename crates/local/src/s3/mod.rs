@@ -14,6 +14,7 @@
 
 mod body;
 mod conditions;
+mod disk;
 mod error;
 mod files;
 mod form;

@@ -268,5 +268,5 @@ fn concatenate(staged: StagedFile, parts: &[Part], etag: String) -> io::Result<S
     for part in parts {
         size += io::copy(&mut File::open(&part.path)?, &mut target)?;
     }
-    Ok(staged.seal_as(size, etag))
+    staged.seal_as(&target, size, etag)
 }

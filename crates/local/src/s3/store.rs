@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use super::disk;
 use super::error::Result;
 use super::files::StagedFile;
 use super::index::{self, find_object, known_files};
@@ -30,6 +31,9 @@ impl Store {
     /// When the directory or the index cannot be read or written.
     pub fn open(dir: &Path, database: Database, notifications: NotificationConfig) -> Result<Self> {
         std::fs::create_dir_all(dir)?;
+        if let Some(parent) = dir.parent() {
+            disk::sync_dir(parent)?;
+        }
         let known = database.read(known_files)?;
         for entry in std::fs::read_dir(dir)? {
             let entry = entry?;
@@ -110,7 +114,8 @@ impl Store {
         Ok(StagedFile::create(&self.dir)?)
     }
 
-    /// Runs `work` in one transaction of the database: objects, other rows and files change together.
+    /// Runs `work` in one transaction of the database: objects, other rows and files change together, also when the power
+    /// fails: new files are on the disk before the commit, and replaced ones go after it.
     ///
     /// # Errors
     /// The error of `work`, or SQLite's own; then nothing has changed.
@@ -121,8 +126,11 @@ impl Store {
         let (outcome, files) = self.database.transaction(|tx| {
             let transaction = StoreTransaction::new(&self.dir, &self.notifications, tx);
             let outcome = work(&transaction)?;
-            Ok::<_, E>((outcome, transaction.file_changes()))
+            let files = transaction.file_changes();
+            files.sync(&self.dir).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
+            Ok::<_, E>((outcome, files))
         })?;
+        disk::committed(&self.dir);
         files.apply();
         Ok(outcome)
     }

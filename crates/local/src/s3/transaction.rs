@@ -9,6 +9,7 @@ use std::time::SystemTime;
 use rusqlite::{OptionalExtension, Transaction};
 use tempfile::TempPath;
 
+use super::disk;
 use super::error::{Result, StoreError};
 use super::files::SealedFile;
 use super::index::{attributes_json, find_object, require_bucket};
@@ -184,6 +185,11 @@ pub(super) struct FileChanges {
 }
 
 impl FileChanges {
+    /// Writes the names of new files to the disk; their bytes are there since they were sealed.
+    pub(super) fn sync(&self, dir: &Path) -> io::Result<()> {
+        if self.added.is_empty() { Ok(()) } else { disk::sync_dir(dir) }
+    }
+
     /// Keeps the new files and unlinks the replaced ones.
     pub(super) fn apply(self) {
         for path in self.added {
@@ -193,7 +199,7 @@ impl FileChanges {
             }
         }
         for path in self.removed {
-            if let Err(error) = std::fs::remove_file(&path) {
+            if let Err(error) = disk::remove(&path) {
                 tracing::warn!(
                     %error,
                     file.path = %path.display(),

@@ -1,6 +1,9 @@
 //! Restarts, crashes and concurrent writes.
 
 use std::collections::HashSet;
+use std::io::Write;
+use std::path::Path;
+use std::sync::{Mutex, Once};
 use std::time::Duration;
 
 use aws_sdk_s3::presigning::PresigningConfig;
@@ -132,4 +135,92 @@ async fn a_file_that_is_not_a_database_is_rejected() {
     let file = dir.path().join("local.sqlite");
     std::fs::write(&file, "this is no database, however long it may be").unwrap();
     assert!(Database::open(&file, &[SCHEMA]).is_err());
+}
+
+/// The store's traced steps on the disk, of every test of this program.
+static STEPS: Mutex<Vec<u8>> = Mutex::new(Vec::new());
+
+struct StepsWriter;
+
+impl Write for StepsWriter {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        Write::write(&mut *STEPS.lock().unwrap(), bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Records the steps from now on.
+fn record_steps() {
+    static START: Once = Once::new();
+    START.call_once(|| {
+        let steps = tracing_subscriber::fmt().with_env_filter("video_local::s3::disk=trace").with_ansi(false);
+        steps.with_writer(|| StepsWriter).init();
+    });
+}
+
+/// Returns the steps in this directory so far, and forgets none of the other tests'.
+fn steps(dir: &Path) -> Vec<String> {
+    let text = String::from_utf8(STEPS.lock().unwrap().clone()).unwrap();
+    let own = text.lines().filter(|line| line.contains(dir.to_str().unwrap()));
+    own.map(|line| {
+        let (step, path) = line.split_once(" path=").unwrap();
+        let (_, step) = step.split_once("disk: ").unwrap();
+        let path = Path::new(path).strip_prefix(dir).unwrap().to_str().unwrap();
+        format!("{step}: {path}")
+    })
+    .collect()
+}
+
+#[tokio::test]
+async fn bytes_and_names_are_on_the_disk_before_the_commit_and_replaced_files_go_after_it() {
+    record_steps();
+    let dir = TempDir::new().unwrap();
+    let server = Server::start(dir.path()).await;
+    let level: i64 = server.database.read(|db| db.pragma_query_value(None, "synchronous", |row| row.get(0))).unwrap();
+    assert_eq!(level, 2, "SQLite syncs every commit");
+    let file_of = |key: &str| {
+        let object = server.store.find(MEDIA, key).unwrap().unwrap();
+        object.path.strip_prefix(dir.path()).unwrap().to_str().unwrap().to_owned()
+    };
+    let commit = ["directory synced: objects".to_owned(), "committed: objects".to_owned()];
+    let steps_since = |before: usize| steps(dir.path()).split_off(before);
+    assert_eq!(steps(dir.path())[0], "directory synced: ", "the store's own directory");
+
+    let before = steps(dir.path()).len();
+    server.put("x", b"old").await;
+    let old = file_of("x");
+    let [synced, committed] = commit.clone();
+    assert_eq!(steps_since(before), [format!("file synced: {old}"), synced, committed]);
+
+    let before = steps(dir.path()).len();
+    server.put("x", b"new").await;
+    let new = file_of("x");
+    let [synced, committed] = commit.clone();
+    let removed = format!("file removed: {old}");
+    assert_eq!(steps_since(before), [format!("file synced: {new}"), synced, committed, removed]);
+
+    // A copy shares the bytes that are on the disk already.
+    let before = steps(dir.path()).len();
+    let copy = server.client.copy_object().bucket(MEDIA).key("copy").copy_source("media/x");
+    copy.send().await.unwrap();
+    assert_eq!(steps_since(before), commit);
+
+    let upload = create_upload(&server).await;
+    let before = steps(dir.path()).len();
+    let part = put_part(&server, &upload, 1, b"part").await;
+    let part_steps = steps_since(before);
+    assert!(part_steps[0].starts_with("file synced: objects/") && part_steps[1..] == commit, "{part_steps:?}");
+    let before = steps(dir.path()).len();
+    complete(&server, &upload, &[(1, &part)]).await.unwrap();
+    let part_file = part_steps[0].replace("synced", "removed");
+    let [synced, committed] = commit;
+    let whole = format!("file synced: {}", file_of("big"));
+    assert_eq!(steps_since(before), [whole, synced, committed, part_file]);
+
+    let before = steps(dir.path()).len();
+    server.client.delete_object().bucket(MEDIA).key("x").send().await.unwrap();
+    assert_eq!(steps_since(before), ["committed: objects".to_owned(), format!("file removed: {new}")]);
 }
