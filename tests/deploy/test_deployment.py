@@ -59,7 +59,8 @@ def built() -> Path:
 
 @pytest.fixture(scope="session")
 def local_program() -> Path:
-    command("cargo", "build", "--locked", "--package", "video-local", seconds=2400)
+    # --workspace: the features, and thus the dependencies, of the build that the other tests use.
+    command("cargo", "build", "--locked", "--workspace", "--bin", "video-local", seconds=2400)
     return template.ROOT / "target/debug/video-local"
 
 

@@ -317,7 +317,8 @@ def test_only_named_callers_may_invoke_a_function(permission):
 
 
 def test_every_variable_is_one_that_the_code_reads():
-    code = (template.ROOT / "crates/core/src/config.rs").read_text()
+    core = template.ROOT / "crates/core/src"
+    code = "".join((core / name).read_text() for name in ("config.rs", "transcoder/config.rs"))
     for function in FUNCTIONS:
         for variable in properties(function)["Environment"]["Variables"]:
             assert f'"{variable}"' in code, variable
