@@ -56,7 +56,8 @@ pub async fn delete_videos(
     let query = Query::new(query.as_deref());
     query.allow_only(&["mail"])?;
     let (ids, more) = state.table.ids_of_mail(&query.record_mail()?, MAX_RECORDS).await?;
-    let marked = stream::iter(&ids).map(|id| state.delete(id)).buffer_unordered(CONCURRENCY);
+    let app: &App = &state;
+    let marked = stream::iter(ids).map(|id| async move { app.delete(&id).await }).buffer_unordered(CONCURRENCY);
     let deleting = marked.try_fold(0, async |count, marked| Ok(count + usize::from(marked))).await?;
     if deleting == 0 && !more {
         return Err(Error::NotFound("there is no video of this mail"));
