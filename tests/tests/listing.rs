@@ -9,8 +9,8 @@ use video_tests::TestSystem;
 
 const RECORDS: usize = 2500;
 
-/// Writes records as they would stand after a while: five projects of five steps, every status. The higher the number, the
-/// newer.
+/// Writes records as they would stand after a while: five projects of five steps, every status. The higher the number,
+/// the newer.
 async fn fill(system: &TestSystem, records: usize) {
     let statuses = ["requested", "uploaded", "transcoding", "ready", "failed"];
     let all: Vec<usize> = (0..records).collect();

@@ -43,8 +43,8 @@ impl App {
     /// Wakes the events function. The record says already what is to be done, so a failure costs time and nothing else.
     pub(crate) async fn wake(&self, event_type: EventType, detail: &Detail) {
         if let Err(error) = self.event_bus.put(event_type, detail).await {
-            let event = event_type.as_str();
-            tracing::warn!(error.message = %error, event, video.key = detail.video, "event lost; the sweep will do the work");
+            let (event, key) = (event_type.as_str(), &detail.video);
+            tracing::warn!(error.message = %error, event, video.key = key, "event lost; the sweep will do the work");
         }
     }
 }

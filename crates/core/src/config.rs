@@ -43,7 +43,7 @@ pub struct ApiConfig {
 /// What an upload form allows.
 #[derive(Debug, Clone)]
 pub struct UploadConfig {
-    /// The canned ACL that the form carries, when one is asked for.
+    /// The canned ACL that the form carries, if one is configured.
     pub acl: Option<String>,
     /// How long a form can be used.
     pub expires: Duration,
@@ -88,7 +88,7 @@ pub struct EventsConfig {
     pub output_bucket: String,
     /// After how many days a ready or failed video is erased; `None` keeps it for ever.
     pub retention: Option<Duration>,
-    /// After how many days a form that nobody used is erased; `None` keeps it for ever.
+    /// After how many days an unused form is erased; `None` keeps it for ever.
     pub unused_form_retention: Option<Duration>,
     /// Which transcoder does the work, with its settings.
     pub transcoder: TranscoderConfig,
@@ -250,9 +250,8 @@ mod tests {
     #[test]
     fn the_admin_comes_from_the_secret_or_from_both_variables() {
         assert!(matches!(api(&[]).unwrap().admin, AdminConfig::Fixed { .. }));
-        assert!(
-            matches!(api(&[("ADMIN_SECRET_ARN", "arn:x")]).unwrap().admin, AdminConfig::Secret { arn } if arn == "arn:x")
-        );
+        let from_secret = api(&[("ADMIN_SECRET_ARN", "arn:x")]).unwrap().admin;
+        assert!(matches!(from_secret, AdminConfig::Secret { arn } if arn == "arn:x"));
         for name in ["ADMIN_USERNAME", "ADMIN_PASSWORD"] {
             assert!(
                 api(&[(name, "")]).unwrap_err().contains("ADMIN_SECRET_ARN (or ADMIN_USERNAME and ADMIN_PASSWORD)")

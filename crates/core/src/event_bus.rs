@@ -20,9 +20,9 @@ pub const SOURCE: &str = "video";
 /// What happened, as the event's detail-type says it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EventType {
-    /// An admin asked for another try.
+    /// An admin requested a retry.
     RetryRequested,
-    /// An admin, or the retention, asked for everything of a video to be erased.
+    /// An admin requested the erasure of a video.
     EraseRequested,
     /// A result can be played.
     Ready,

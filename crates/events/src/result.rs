@@ -26,8 +26,8 @@ pub async fn job_changed(state: &State, change: JobStateChange) -> Result<(), Er
     };
     let event = JobEvent { sequencer, transcoder, job_id, result };
     let applied = state.table.job_changed(&id, &event, SystemTime::now()).await?;
-    let (changed, record) = (applied.changed, applied.record);
-    tracing::info!(job.id = event.job_id, video.key = %key, job.result = ?event.result, changed, "a job changed its state");
+    let (changed, record, result) = (applied.changed, applied.record, &event.result);
+    tracing::info!(job.id = event.job_id, video.key = %key, job.result = ?result, changed, "a job changed its state");
     if !changed {
         erase::late_result(state, &key, &event.result, record.as_ref()).await?;
     }

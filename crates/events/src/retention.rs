@@ -1,4 +1,4 @@
-//! What is kept for how long: old videos and forms that nobody used are marked, and erased as if an admin had asked.
+//! Retention: old videos and unused forms are marked, and then erased like those that an admin deletes.
 
 use std::time::{Duration, SystemTime};
 

@@ -51,8 +51,8 @@ async fn ask_the_transcoder(state: &State, record: &Record, job_id: &str, upload
     let transcoder = record.transcoder.unwrap_or(state.transcoder.kind());
     let event = JobEvent { sequencer: upload.sequencer, transcoder, job_id: job_id.to_owned(), result };
     let applied = state.table.job_changed(&record.id, &event, SystemTime::now()).await?;
-    let changed = applied.changed;
-    tracing::info!(video.key = %upload.key, job.id = job_id, job.result = ?event.result, changed, "lost result recorded");
+    let (changed, result) = (applied.changed, &event.result);
+    tracing::info!(video.key = %upload.key, job.id = job_id, job.result = ?result, changed, "lost result recorded");
     match applied.record {
         Some(record) => announce::announce_record(state, &record).await,
         None => Ok(()),

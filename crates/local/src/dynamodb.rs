@@ -36,8 +36,8 @@ pub enum DynamoDbError {
     Create(#[from] video_core::Error),
 }
 
-/// Creates the directory, with the tables that `create_tables` creates through the listener; one that exists is brought up
-/// to date by `update_tables`.
+/// Creates the directory, with the tables that `create_tables` creates through the listener; one that exists is brought
+/// up to date by `update_tables`.
 ///
 /// dynoxide creates a table in several commits, and a process that is killed between them leaves a table that can
 /// neither be read nor be created again. So the directory is filled under another name and then renamed.
@@ -95,8 +95,8 @@ pub async fn serve(
     dynoxide::server::serve_with_shutdown(listener, database, shutdown).await.map_err(DynamoDbError::Serve)
 }
 
-/// Returns routes that pass every request on to the DynamoDB at `endpoint`: dynoxide's own port answers any web page, so
-/// it is a random one that nobody is told.
+/// Returns routes that pass every request on to the DynamoDB at `endpoint`: dynoxide's own port answers any web page,
+/// so it is a random one that nobody is told.
 pub fn relay(endpoint: &str) -> Router {
     let client = Client::builder(TokioExecutor::new()).build_http();
     Router::new().fallback(pass_on).with_state(Relay { client, endpoint: endpoint.into() })

@@ -1,5 +1,5 @@
-//! The whole system on one machine: DynamoDB, S3, both transcoders and EventBridge behind their real wire protocols, the
-//! API, and the events function, which gets its events as on AWS.
+//! The whole system on one machine: DynamoDB, S3, both transcoders and EventBridge behind their real wire protocols,
+//! the API, and the events function, which gets its events as on AWS.
 
 pub mod aws_json;
 pub mod dynamodb;

@@ -28,12 +28,12 @@ struct Arguments {
     /// The transcoder that gets the jobs.
     #[arg(long, default_value_t = TranscoderKind::ElasticTranscoder)]
     transcoder: TranscoderKind,
-    /// Let web pages of this origin, such as https://example.com, use the services. Pages of this machine always may; can
-    /// be repeated.
+    /// Let web pages of this origin, such as https://example.com, use the services. Pages of this machine always may;
+    /// can be repeated.
     #[arg(long, value_name = "ORIGIN")]
     allow_origin: Vec<Origin>,
-    /// Post each event about a video (`Video Ready`, `Video Failed`) to this http:// URL, as EventBridge's JSON, at least
-    /// once.
+    /// Post each event about a video (`Video Ready`, `Video Failed`) to this http:// URL, as EventBridge's JSON, at
+    /// least once.
     #[arg(long, value_name = "URL")]
     webhook: Option<Webhook>,
     /// Write the URLs and logins to this file, as JSON, when all services accept connections.

@@ -1,5 +1,5 @@
-//! Who may send requests: programs and pages of this machine. A foreign web page in its browser may not, neither with its
-//! own origin nor with a name that it let point to 127.0.0.1 (DNS rebinding).
+//! Who may send requests: programs and pages of this machine. A foreign web page in its browser may not, neither with
+//! its own origin nor with a name that it let point to 127.0.0.1 (DNS rebinding).
 
 use std::net::IpAddr;
 use std::str::FromStr;

@@ -10,7 +10,7 @@ use crate::Error;
 
 /// What `BatchGetItem` takes at once.
 const BATCH_SIZE: usize = 100;
-/// How often keys that DynamoDB left unprocessed are asked for again.
+/// How many requests there are for keys that DynamoDB leaves unprocessed.
 const MAX_ATTEMPTS: u32 = 5;
 /// The longest wait before the second attempt; it doubles with each further one.
 const FIRST_BACKOFF: Duration = Duration::from_millis(50);

@@ -15,7 +15,7 @@ use super::{MAIL_INDEX, PROJECT_INDEX, Record, RecordId, STATUS_INDEX, STEP_INDE
 use crate::Error;
 use crate::ids::{Project, Step, ValidationError, fingerprint, project_step};
 
-/// Which records are asked for; every part that is set must match.
+/// Which records to list; every part that is set must match.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Filter {
     /// The records of one mail, a person's or the placeholder of an unsolicited upload.
@@ -38,7 +38,7 @@ impl std::fmt::Debug for Filter {
 /// Some records and where to go on.
 #[derive(Debug)]
 pub struct Page {
-    /// As many as asked for, the newest first; fewer on the last page, and where many records changed meanwhile.
+    /// As many as requested, the newest first; fewer on the last page, and where many records changed meanwhile.
     pub records: Vec<Record>,
     /// Where the next page starts; `None` on the last one.
     pub next: Option<Cursor>,

@@ -150,7 +150,7 @@ pub struct Record {
     /// The record's place in the list: milliseconds since 1970, `~` and the record's fingerprint.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub listed_at: Option<String>,
-    /// The project, which indexes ask for by itself.
+    /// The project, the partition key of an index.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub project: Option<String>,
     /// The upload's size in bytes.

@@ -119,7 +119,7 @@ impl Update {
         self
     }
 
-    /// Adds all that another update sets, removes and asks for.
+    /// Adds everything that another update sets, removes and requires.
     pub(super) fn and(mut self, other: Self) -> Self {
         self.set.extend(other.set);
         self.remove.extend(other.remove);

@@ -209,7 +209,9 @@ mod tests {
 
     #[test]
     fn a_dead_letter_is_unpacked() {
-        let letter = |payload| json!({ "version": "1.0", "requestContext": { "condition": "RetriesExhausted" }, "requestPayload": payload });
+        let context = json!({ "condition": "RetriesExhausted" });
+        let letter =
+            |payload| json!({ "version": "1.0", "requestContext": context.clone(), "requestPayload": payload });
         assert_eq!(messages(letter(letter(fixture("s3")))).len(), 1);
     }
 
@@ -219,8 +221,11 @@ mod tests {
         let good = event["Records"][0].clone();
         let long = "x".repeat(1 << 20);
         event["Records"] = json!([
-            null, 7, "text", [], {}, { "eventSource": "aws:s3" }, { "eventSource": 3 }, { "eventSource": long }, { "EventSource": "aws:sns" },
-            { "EventSource": "aws:sns", "Sns": { "Message": "not JSON" } }, { "EventSource": "aws:sns", "Sns": { "Message": "{}" } }, good,
+            null, 7, "text", [], {},
+            { "eventSource": "aws:s3" }, { "eventSource": 3 }, { "eventSource": long }, { "EventSource": "aws:sns" },
+            { "EventSource": "aws:sns", "Sns": { "Message": "not JSON" } },
+            { "EventSource": "aws:sns", "Sns": { "Message": "{}" } },
+            good,
         ]);
         assert_eq!(messages(event).len(), 1);
         for malformed in [

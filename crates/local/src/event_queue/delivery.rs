@@ -13,7 +13,8 @@ use super::table::{self, Event, Queue};
 use crate::sqlite::Database;
 use crate::timestamps::unix_millis;
 
-/// How the events of a queue are delivered; for the function see <https://docs.aws.amazon.com/lambda/latest/dg/invocation-async.html>.
+/// How the events of a queue are delivered; for the function see
+/// <https://docs.aws.amazon.com/lambda/latest/dg/invocation-async.html>.
 #[derive(Clone, Debug)]
 pub struct DeliveryConfig {
     /// The queue that is delivered.
@@ -33,8 +34,8 @@ pub struct DeliveryConfig {
 }
 
 impl DeliveryConfig {
-    /// Returns the defaults for the events function on the local system: eight at once, five minutes each, retries after 6 and 12 seconds
-    /// (Lambda waits one and two minutes).
+    /// Returns the defaults for the events function on the local system: eight at once, five minutes each, retries
+    /// after 6 and 12 seconds (Lambda waits one and two minutes).
     #[must_use]
     pub fn new(function_arn: String, dead_letter_file: PathBuf) -> Self {
         Self {

@@ -24,8 +24,8 @@ pub const SCHEMA: &str = "
     CREATE INDEX IF NOT EXISTS webhook_events_by_time ON webhook_events (not_before, id);
 ";
 
-/// How long an event is kept for a webhook, in seconds: EventBridge's maximum age of an event. Without a webhook nothing
-/// else removes it.
+/// How long an event is kept for a webhook, in seconds: EventBridge's maximum age of an event. Without a webhook
+/// nothing else removes it.
 const MAX_WEBHOOK_AGE: i64 = 24 * 60 * 60;
 
 /// A queue, named by the receiver of its events.

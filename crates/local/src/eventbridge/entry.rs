@@ -48,8 +48,8 @@ impl Entry {
         texts.map(String::len).sum::<usize>() + time
     }
 
-    /// Returns whether the entry names the default bus, by its name or ARN. There is no other, and AWS accepts and drops
-    /// what is put on a bus that does not exist.
+    /// Returns whether the entry names the default bus, by its name or ARN. There is no other, and AWS accepts and
+    /// drops what is put on a bus that does not exist.
     pub(super) fn is_for_default_bus(&self, bus: &EventBus) -> bool {
         let arn = || format!("arn:aws:events:{}:{}:event-bus/default", bus.region, bus.account);
         self.event_bus_name.as_deref().is_none_or(|name| name == "default" || name == arn())

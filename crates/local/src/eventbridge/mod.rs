@@ -1,5 +1,5 @@
-//! EventBridge on one machine: `PutEvents` in JSON 1.1, the default event bus with the rules of `template.yaml`, and the
-//! event queue in place of targets.
+//! EventBridge on one machine: `PutEvents` in JSON 1.1, the default event bus with the rules of `template.yaml`, and
+//! the event queue in place of targets.
 
 mod entry;
 mod put_events;

@@ -51,8 +51,8 @@ impl StagedFile {
         .await?
     }
 
-    /// Seals the file, which is open as `file`, with the size and ETag that its writer computed. Blocks until its bytes are
-    /// on the disk.
+    /// Seals the file, which is open as `file`, with the size and ETag that its writer computed. Blocks until its bytes
+    /// are on the disk.
     pub(super) fn seal_as(self, file: &File, size: u64, etag: String) -> io::Result<SealedFile> {
         disk::sync_file(file, &self.path)?;
         Ok(SealedFile { path: self.path, size, etag })

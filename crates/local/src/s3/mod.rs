@@ -8,7 +8,8 @@
 //! | `GetObject` | browsers, with the URL that `video-api` presigns for playback |
 //! | `CopyObject` | `video-api`, which retries a video by copying it onto itself |
 //! | `PutObject`, `HeadObject`, `ListObjectsV2`, `DeleteObject`, `DeleteObjects` | `aws s3 cp`, `ls` and `rm`; SDKs |
-//! | `ListObjectVersions`, `DeleteObjects`, `ListMultipartUploads`, `AbortMultipartUpload` | `video-events`, which erases |
+//! | `ListObjectVersions`, `DeleteObjects` | `video-events`, which erases |
+//! | `ListMultipartUploads`, `AbortMultipartUpload` | `video-events`, which erases |
 //! | multipart uploads, with `ListParts` and `UploadPartCopy` | `aws s3 cp` with files over 8 MB; SDKs |
 //! | `ListBuckets`, `CreateBucket` | the deployment test, whose buckets have the stack's names |
 

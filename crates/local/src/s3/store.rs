@@ -114,8 +114,8 @@ impl Store {
         Ok(StagedFile::create(&self.dir)?)
     }
 
-    /// Runs `work` in one transaction of the database: objects, other rows and files change together, also when the power
-    /// fails: new files are on the disk before the commit, and replaced ones go after it.
+    /// Runs `work` in one transaction of the database: objects, other rows and files change together, also when the
+    /// power fails: new files are on the disk before the commit, and replaced ones go after it.
     ///
     /// # Errors
     /// The error of `work`, or SQLite's own; then nothing has changed.

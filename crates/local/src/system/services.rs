@@ -59,8 +59,9 @@ impl Services {
         })
     }
 
-    /// Creates the table, or adds the indexes and backfills the records that one of an earlier version lacks. The functions
-    /// expect it, as on AWS; it is prepared through a port of its own, so that no client sees DynamoDB without it.
+    /// Creates the table, or adds the indexes and backfills the records that one of an earlier version lacks. The
+    /// functions expect it, as on AWS; it is prepared through a port of its own, so that no client sees DynamoDB
+    /// without it.
     ///
     /// # Errors
     /// [`StartError`].

@@ -295,7 +295,8 @@ async fn keys_that_dynamodb_left_unprocessed_are_asked_for_again() {
 #[tokio::test]
 async fn a_record_whose_state_changed_since_the_index_knew_it_is_left_out_and_the_page_filled_up() {
     let table = answering([
-        r#"{"Items":[{"ProjectStep":{"S":"p-0"},"Mail":{"S":"a@b"},"status":{"S":"failed"},"listedAt":{"S":"1700000000000~aa"}}],"Count":1}"#,
+        r#"{"Items":[{"ProjectStep":{"S":"p-0"},"Mail":{"S":"a@b"},"status":{"S":"failed"},
+            "listedAt":{"S":"1700000000000~aa"}}],"Count":1}"#,
         r#"{"Responses":{"responses":[{"ProjectStep":{"S":"p-0"},"Mail":{"S":"a@b"},"status":{"S":"uploaded"}}]}}"#,
     ])
     .await;
