@@ -35,6 +35,10 @@ pub enum Figure {
     Zip,
     /// Warm invocations over plain HTTP. Milliseconds.
     Latency,
+    /// Requests to DynamoDB.
+    Requests,
+    /// Items that DynamoDB returned.
+    Items,
 }
 
 impl Figure {
@@ -56,6 +60,8 @@ impl Figure {
             Self::Size => ("stripped", "MB"),
             Self::Zip => ("zipped", "MB"),
             Self::Latency => ("latency p50", "ms"),
+            Self::Requests => ("requests to DynamoDB", ""),
+            Self::Items => ("items read", ""),
         }
     }
 }

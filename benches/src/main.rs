@@ -12,12 +12,13 @@ mod figures;
 #[cfg(target_os = "linux")]
 mod http;
 #[cfg(target_os = "linux")]
+mod lists;
+#[cfg(target_os = "linux")]
 mod machine;
 #[cfg(target_os = "linux")]
 mod measure;
 #[cfg(target_os = "linux")]
 mod process;
-#[cfg(target_os = "linux")]
 mod records;
 #[cfg(target_os = "linux")]
 mod report;

@@ -10,6 +10,7 @@ use std::time::Duration;
 use crate::aws::Aws;
 use crate::contestants::{API, Contestant, EVENTS, Endpoints, form_event_of, is_page, videos_event};
 use crate::figures::{Figure, Figures, quantile};
+use crate::lists;
 use crate::machine::{self, Cores, Quota};
 use crate::process::Process;
 use crate::records;
@@ -34,7 +35,7 @@ pub struct Plan {
 /// The memory of the smallest function, in MB.
 const SMALLEST_FUNCTION: u64 = 128;
 /// Records of the tables with which growth is measured.
-pub const TABLE_SIZES: [usize; 3] = [1_000, 10_000, 100_000];
+pub const TABLE_SIZES: [usize; 3] = [1_000, 100_000, 1_000_000];
 /// Bytes of the events with which growth is measured.
 pub const EVENT_SIZES: [usize; 2] = [1_000, 1_000_000];
 
@@ -210,6 +211,7 @@ impl Bench<'_> {
                 self.grow(&page_of(*count), &process, &videos_event(), &mut page)?;
                 let process = self.start(api, Endpoints { dynamodb: endpoint, ..self.http() })?;
                 self.grow(&form_among(*count), &process, &api.event, &mut |answer| api.check(answer))?;
+                lists::measure(runtime, endpoint, *count, self.plan.pages, &mut self.figures)?;
             }
         }
         Ok(())
