@@ -262,14 +262,15 @@ impl Proxy {
         let (parts, body) = request.into_parts();
         let body = to_bytes(Body::new(body), MAX_BODY_BYTES).await.unwrap_or_default();
         let text = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        let target = text("x-amz-target").rsplit('.').next().filter(|target| !target.is_empty());
+        let target = text("x-amz-target");
+        let operation = target.rsplit('.').next().filter(|operation| !operation.is_empty());
         let call = Call {
             number: self.calls.fetch_add(1, Ordering::SeqCst) + 1,
-            operation: target.unwrap_or_else(|| transcoder_operation(&parts.method, parts.uri.path())).to_owned(),
+            operation: operation.unwrap_or_else(|| transcoder_operation(&parts.method, parts.uri.path())).to_owned(),
             invocation: text("amz-sdk-invocation-id").to_owned(),
             attempt: attempt(text("amz-sdk-request")),
             body: serde_json::from_slice(&body).unwrap_or_default(),
-            is_dynamodb: target.is_some(),
+            is_dynamodb: target.starts_with("DynamoDB_"),
         };
         let base = if call.is_dynamodb { &self.dynamodb } else { &self.transcoder };
         let path_and_query = parts.uri.path_and_query().map_or("/", |path| path.as_str());

@@ -42,6 +42,7 @@ impl Variables {
             ("AWS_ENDPOINT_URL_S3", "/s3"),
             ("AWS_ENDPOINT_URL_ELASTIC_TRANSCODER", "/transcoder"),
             ("AWS_ENDPOINT_URL_MEDIACONVERT", "/transcoder"),
+            ("AWS_ENDPOINT_URL_EVENTBRIDGE", "/transcoder"),
             ("RESPONSES_TABLE_NAME", "/table"),
             ("MEDIA_BUCKET_NAME", "/media_bucket"),
             ("OUTPUT_BUCKET_NAME", "/output_bucket"),

@@ -131,7 +131,7 @@ impl Client {
 
     async fn videos(&self, at: &Value) -> Option<Vec<Value>> {
         let admin = &at["admin"];
-        let list = self.http.get(format!("{}/videos?limit=1000", text(at, "api")));
+        let list = self.http.get(format!("{}/videos?limit=500", text(at, "api")));
         let list = list.basic_auth(text(admin, "username"), Some(text(admin, "password")));
         list.send().await.ok()?.json().await.ok()
     }

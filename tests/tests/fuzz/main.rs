@@ -11,7 +11,7 @@ mod response;
 mod text;
 
 use axum::Router;
-use axum::http::{Method, StatusCode};
+use axum::http::{HeaderMap, Method, StatusCode};
 use proptest::strategy::Strategy;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
 use tokio::net::TcpListener;
@@ -26,16 +26,24 @@ async fn variables() -> Variables {
     let transcoder = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let variables = Variables::without_aws()
         .with("AWS_ENDPOINT_URL_DYNAMODB", format!("http://{}", dynamodb.local_addr().unwrap()))
-        .with("AWS_ENDPOINT_URL_MEDIACONVERT", format!("http://{}", transcoder.local_addr().unwrap()));
+        .with("AWS_ENDPOINT_URL_MEDIACONVERT", format!("http://{}", transcoder.local_addr().unwrap()))
+        .with("AWS_ENDPOINT_URL_EVENTBRIDGE", format!("http://{}", transcoder.local_addr().unwrap()));
     tokio::spawn(dynoxide::server::serve_on(dynamodb, dynoxide::Database::memory().unwrap()));
-    tokio::spawn(async move { axum::serve(transcoder, Router::new().fallback(accept_any_job)).await });
+    tokio::spawn(async move { axum::serve(transcoder, Router::new().fallback(accept_everything)).await });
     Table::new(&variables.aws().sdk_config(), "responses").create().await.unwrap();
     variables
 }
 
-/// Responds as MediaConvert to an upload: accepts every job and knows none afterwards.
-async fn accept_any_job(method: Method) -> (StatusCode, [(&'static str, &'static str); 2], &'static str) {
+/// Responds as MediaConvert, which accepts every job and knows none afterwards, and as EventBridge, which accepts every
+/// event.
+async fn accept_everything(
+    method: Method,
+    headers: HeaderMap,
+) -> (StatusCode, [(&'static str, &'static str); 2], &'static str) {
     let kind = |error| [("content-type", "application/json"), ("x-amzn-errortype", error)];
+    if headers.contains_key("x-amz-target") {
+        return (StatusCode::OK, kind(""), r#"{"FailedEntryCount":0,"Entries":[{"EventId":"1"}]}"#);
+    }
     match method {
         Method::POST => (StatusCode::CREATED, kind(""), r#"{"job":{"id":"1515368087458-qnoxtd"}}"#),
         _ => (StatusCode::NOT_FOUND, kind("NotFoundException"), r#"{"message":"no such job"}"#),

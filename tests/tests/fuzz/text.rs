@@ -54,7 +54,7 @@ pub fn query() -> impl Strategy<Value = String> {
         6 => mail(),
         2 => text(),
         1 => select(vec![
-            "video/webm", "video/mp4", "video/quicktime", "requested", "ready", "failed", "p", "0", "1", "1000", "1001",
+            "video/webm", "video/mp4", "video/quicktime", "requested", "ready", "failed", "p", "0", "1", "500", "501",
             "eyJwIjoicC0wIiwibSI6ImFAYiIsImYiOiIifQ", "unknown/x", "",
         ]).prop_map(str::to_owned),
     ];
