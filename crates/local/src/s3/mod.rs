@@ -6,10 +6,10 @@
 //! |---|---|
 //! | `PostObject` | browsers, with the form that `video-api` signs |
 //! | `GetObject` | browsers, with the URL that `video-api` presigns for playback |
-//! | `CopyObject` | `video-api`, which retries a video by copying it onto itself |
-//! | `PutObject`, `HeadObject`, `ListObjectsV2`, `DeleteObject`, `DeleteObjects` | `aws s3 cp`, `ls` and `rm`; SDKs |
+//! | `HeadObject` | `video-api`, before a retry |
 //! | `ListObjectVersions`, `DeleteObjects` | `video-events`, which erases |
 //! | `ListMultipartUploads`, `AbortMultipartUpload` | `video-events`, which erases |
+//! | `PutObject`, `CopyObject`, `ListObjectsV2`, `DeleteObject` | `aws s3 cp`, `mv`, `ls` and `rm`; SDKs |
 //! | multipart uploads, with `ListParts` and `UploadPartCopy` | `aws s3 cp` with files over 8 MB; SDKs |
 //! | `ListBuckets`, `CreateBucket` | the deployment test, whose buckets have the stack's names |
 

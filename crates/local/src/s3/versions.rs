@@ -64,8 +64,8 @@ pub(super) fn delete_objects(
     })
 }
 
-/// Returns an error unless the request declares a digest of its body, as S3 requires of this operation. The digest
-/// itself is covered by the signature.
+/// Returns an error unless the request declares a digest of its body, as S3 requires of this operation. The body itself
+/// is covered by the signature.
 fn check_declares_digest(headers: &HeaderMap) -> S3Result<()> {
     let declares = headers.keys().map(axum::http::HeaderName::as_str).any(|name| {
         let algorithm = name.strip_prefix("x-amz-checksum-");
