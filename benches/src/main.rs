@@ -28,7 +28,8 @@ mod runtime_api;
 #[cfg(target_os = "linux")]
 fn main() -> std::process::ExitCode {
     let given = |option: &str| std::env::args().any(|argument| argument == option);
-    match linux::bench(given("--smoke"), given("--built")) {
+    let done = if given("--lists") { linux::lists() } else { linux::bench(given("--smoke"), given("--built")) };
+    match done {
         Ok(()) => std::process::ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("the bench failed: {error}");
@@ -52,7 +53,8 @@ mod linux {
     use crate::figures::Figures;
     use crate::machine::{self, Cores, run};
     use crate::measure::{Bench, Plan, TABLE_SIZES, has};
-    use crate::report::Report;
+    use crate::report::{self, Report};
+    use crate::{lists, records};
 
     pub fn bench(smoke: bool, built: bool) -> io::Result<()> {
         if !built {
@@ -79,6 +81,24 @@ mod linux {
         } else {
             report.write(&document, &target().join("bench.json"), &root().join("docs/BENCHMARKS.md"))
         }
+    }
+
+    /// Measures the lists alone, in this process and without the contestants.
+    pub fn lists() -> io::Result<()> {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+        let mut figures = Figures::default();
+        let mut tables = Vec::new();
+        for count in TABLE_SIZES {
+            eprintln!("a table of {count} records");
+            tables.push((count, records::serve(&runtime, count)?));
+        }
+        for _ in 0..3 {
+            for (count, endpoint) in &tables {
+                lists::measure(&runtime, endpoint, *count, 50, &mut figures)?;
+            }
+        }
+        println!("{}", report::lists(&figures));
+        Ok(())
     }
 
     fn plan() -> Plan {

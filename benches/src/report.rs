@@ -127,10 +127,7 @@ impl Report {
         sizes.extend([API, EVENTS].iter().flat_map(|name| EVENT_SIZES.map(|bytes| event_of(name, bytes))));
         let sizes: Vec<&str> = sizes.iter().map(String::as_str).collect();
         text += &matrix(figures, &sizes, &[Figure::Latency, Figure::CpuHttp, Figure::Memory]);
-        let lists: Vec<String> =
-            FILTERS.iter().flat_map(|filter| TABLE_SIZES.map(|count| list_of(filter, count))).collect();
-        let lists: Vec<&str> = lists.iter().map(String::as_str).collect();
-        text += &matrix(figures, &lists, &[Figure::Requests, Figure::Items, Figure::Latency]);
+        text += &lists(figures);
         text +=
             "\n`/videos` is the admin's first page of 100, `/presignedurl` a form, with a table of so many records in ";
         text + "dynoxide, the local DynamoDB. Latencies include dynoxide's.\n"
@@ -154,6 +151,14 @@ impl Row {
             (false, false) => "missed",
         }
     }
+}
+
+/// Formats what a page of each filter takes, at each size of the table.
+pub fn lists(figures: &Figures) -> String {
+    let names: Vec<String> =
+        FILTERS.iter().flat_map(|filter| TABLE_SIZES.map(|count| list_of(filter, count))).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    matrix(figures, &names, &[Figure::Requests, Figure::Items, Figure::Latency])
 }
 
 /// Formats a table with a row for each name and a column for each figure.
