@@ -49,7 +49,7 @@ async fn events_delivered_again_after_the_end_change_nothing() {
         let rule = {
             let (shards, others) = (Arc::clone(&shards), Arc::clone(&others));
             move |call: &Call| {
-                shards.fetch_add(usize::from(call.index() == Some("open-index")), Ordering::Relaxed);
+                shards.fetch_add(usize::from(call.index() == Some("outbox-index")), Ordering::Relaxed);
                 others.fetch_add(usize::from(call.operation != "Query"), Ordering::Relaxed);
                 Fate::Pass
             }

@@ -28,7 +28,7 @@ async fn a_sweep_counts_the_shards_that_it_could_not_read() {
     let log = log_of_a_sweep(|call| {
         let mut values = call.body["ExpressionAttributeValues"].as_object().into_iter().flat_map(|all| all.values());
         let is_denied = values.any(|value| value["S"] == "3" || value["S"] == "c");
-        if call.index() == Some("open-index") && is_denied {
+        if call.index() == Some("outbox-index") && is_denied {
             return Fate::Respond(FakeResponse::error(400, "AccessDeniedException"));
         }
         Fate::Pass
