@@ -13,7 +13,6 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 use tower::ServiceExt;
-use tracing_subscriber::EnvFilter;
 use video_tests::{Log, Variables, eventually};
 
 const ARN: &str = "arn:aws:secretsmanager:us-east-1:000000000000:secret:admin-AbCdEf";
@@ -230,12 +229,7 @@ async fn without_a_cached_login_every_login_gets_a_503_while_secrets_manager_fai
 
 #[tokio::test]
 async fn with_a_malformed_secret_every_login_fails_and_the_log_does_not_contain_it() {
-    let log = Log::default();
-    let filter = EnvFilter::new("info,video_api=trace,video_core=trace");
-    let writer = log.clone();
-    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(move || writer.clone()).finish();
-    let _capturing = tracing::subscriber::set_default(subscriber);
-
+    let (log, _capturing) = Log::capture("info,video_api=trace,video_core=trace");
     let service = SecretsManager::default();
     let api = service.api().await;
     for secret in [

@@ -10,7 +10,8 @@ use video_tests::events::JobState;
 use video_tests::faults::{Call, FakeResponse, Fate, Network};
 
 use super::{
-    LONG_LEASE, Tally, TestSystem, Upload, Video, deliver_until_handled, each, idle_system, job_event, on_both, records,
+    LONG_LEASE, MEDIUM_LEASE, Tally, TestSystem, Upload, Video, deliver_until_handled, each, idle_system, job_event,
+    on_both, records,
 };
 
 /// Starts a network on which a Query of `video-index` returns these items while `lagging`.
@@ -35,7 +36,7 @@ async fn a_lagging_index_creates_no_second_record_and_loses_nothing() {
         let (system, functions) = idle_system(kind).await;
         let lagging = Arc::new(AtomicBool::new(true));
         let network = stale_index(&system, &lagging, Vec::new()).await;
-        let function = functions.behind(&network, LONG_LEASE);
+        let function = functions.behind(&network, MEDIUM_LEASE);
         let mut uploads = Vec::new();
         for person in 0..40 {
             uploads.push(Video::of("lag", person).requested(&system).await.upload("0A"));

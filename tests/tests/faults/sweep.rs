@@ -45,11 +45,7 @@ async fn a_sweep_ends_in_time_although_no_call_gets_a_response() {
 
 /// Returns the log of a sweep of an empty table on a network with this rule.
 async fn log_of_a_sweep(rule: impl Fn(&Call) -> Fate + Send + Sync + 'static) -> String {
-    let log = Log::default();
-    let writer = log.clone();
-    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
-    let _capturing = tracing::subscriber::set_default(subscriber);
-
+    let (log, _capturing) = Log::capture("info");
     let kind = TranscoderKind::MediaConvert;
     let (system, functions) = idle_system(kind).await;
     let network = Network::to(&system, rule).await;
