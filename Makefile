@@ -17,7 +17,6 @@ test: ## Run every test
 	@tools/need "Python's venv" python3-venv python3 python3 -c "import ensurepip"
 	@tools/need openssl openssl openssl
 	cargo test --workspace
-	[ "$$(uname)" != Linux ] || cargo run --package video-benches -- --smoke
 	tests/schemathesis/run
 	tests/deploy/run
 

@@ -60,7 +60,7 @@ def built() -> Path:
 @pytest.fixture(scope="session")
 def local_program() -> Path:
     # --workspace: the features, and thus the dependencies, of the build that the other tests use.
-    command("cargo", "build", "--locked", "--workspace", "--bin", "video-local", seconds=2400)
+    command("tools/build-local", seconds=2400)
     return template.ROOT / "target/debug/video-local"
 
 

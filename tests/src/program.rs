@@ -19,10 +19,12 @@ pub enum Profile {
 pub async fn program(package: &str, profile: Profile) -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
-    let mut build = Command::new(env!("CARGO"));
-    build.args(["build", "--quiet", "--package", package]).current_dir(root);
+    let mut build = match profile {
+        Profile::Debug => Command::new(root.join("tools/build-local")),
+        Profile::Release => Command::new(env!("CARGO")),
+    };
     if profile == Profile::Release {
-        build.arg("--release");
+        build.args(["build", "--quiet", "--release", "--package", package]).current_dir(root);
     }
     assert!(build.status().await.unwrap().success(), "{package} failed to build");
     target.join(if profile == Profile::Release { "release" } else { "debug" }).join(package)
