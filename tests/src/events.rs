@@ -5,6 +5,8 @@ use std::time::SystemTime;
 
 use serde_json::{Value, json};
 use video_core::TranscoderKind;
+use video_core::event_bus::{Detail, EventType, SOURCE};
+use video_core::ids::ObjectKey;
 use video_core::time::rfc3339;
 
 use crate::TestSystem;
@@ -32,6 +34,11 @@ pub fn mediaconvert_complete() -> Value {
 /// Returns the event that the schedule sends.
 pub fn sweep() -> Value {
     json!({ "source": "video-events", "detail-type": "Sweep" })
+}
+
+/// Returns the event with which the API asks for a retry or an erasure.
+pub fn requested(event_type: EventType, key: &ObjectKey) -> Value {
+    json!({ "source": SOURCE, "detail-type": event_type.as_str(), "detail": Detail::of_key(key) })
 }
 
 /// What a transcoder reports about a job.
@@ -76,6 +83,23 @@ fn mediaconvert_event(job_id: &str, metadata: &Value, state: JobState) -> Value 
     detail["jobId"] = json!(job_id);
     detail["userMetadata"] = metadata.clone();
     event
+}
+
+/// Names the result in the event of a job that is complete.
+pub fn set_output(kind: TranscoderKind, event: &mut Value, bucket: &str, output: &str) {
+    match kind {
+        TranscoderKind::ElasticTranscoder => {
+            let sns = &mut event["Records"][0]["Sns"];
+            let mut message = parse(sns["Message"].as_str().unwrap());
+            message["outputKeyPrefix"] = json!("output/");
+            message["outputs"][0]["key"] = json!(output.strip_prefix("output/").unwrap());
+            sns["Message"] = json!(message.to_string());
+        }
+        TranscoderKind::MediaConvert => {
+            let path = format!("s3://{bucket}/{output}");
+            event["detail"]["outputGroupDetails"][0]["outputDetails"][0]["outputFilePaths"] = json!([path]);
+        }
+    }
 }
 
 impl TestSystem {

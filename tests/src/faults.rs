@@ -1,11 +1,11 @@
 //! A faulty network between a function and AWS: a proxy that decides the fate of each request.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes, to_bytes};
-use axum::http::{HeaderName, Method, Request, Response, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, Method, Request, Response, StatusCode, Uri, header};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -23,7 +23,7 @@ const MAX_BODY_BYTES: usize = 16 << 20;
 pub struct Call {
     /// 1 for the first request through this network.
     pub number: usize,
-    /// The operation as the service names it: `Query`, `CreateJob`.
+    /// The operation as the service names it: `Query`, `CreateJob`, `DeleteObjects`, `PutEvents`.
     pub operation: String,
     /// The SDK's ID of the operation that this request is an attempt of.
     pub invocation: String,
@@ -31,7 +31,28 @@ pub struct Call {
     pub attempt: u32,
     /// The request's JSON, or null.
     pub body: Value,
-    is_dynamodb: bool,
+    service: Service,
+}
+
+/// The services that the functions call.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Service {
+    DynamoDb,
+    S3,
+    EventBridge,
+    Transcoder,
+}
+
+impl Service {
+    /// Returns the service that a request is signed for.
+    fn of(authorization: &str) -> Self {
+        match authorization.split('/').nth(3) {
+            Some("dynamodb") => Self::DynamoDb,
+            Some("s3") => Self::S3,
+            Some("events") => Self::EventBridge,
+            _ => Self::Transcoder,
+        }
+    }
 }
 
 /// What happens to a request.
@@ -102,7 +123,16 @@ impl FakeResponse {
 
     /// Creates the response of a Query that found these items.
     pub fn items(items: &[Value]) -> Self {
-        let body = json!({ "Items": items, "Count": items.len(), "ScannedCount": items.len() });
+        Self::ok(json!({ "Items": items, "Count": items.len(), "ScannedCount": items.len() }))
+    }
+
+    /// Creates the response of a PutEvents whose event EventBridge did not take.
+    pub fn event_not_taken() -> Self {
+        let entry = json!({ "ErrorCode": "InternalFailure", "ErrorMessage": "injected by the test" });
+        Self::ok(json!({ "FailedEntryCount": 1, "Entries": [entry] }))
+    }
+
+    fn ok(body: Value) -> Self {
         Self { status: StatusCode::OK, code: "", body }
     }
 }
@@ -118,7 +148,12 @@ impl Call {
         ];
         let transcoder =
             [(429, "TooManyRequestsException"), (429, "LimitExceededException"), (400, "ThrottlingException")];
-        let errors: &[(u16, &'static str)] = if self.is_dynamodb { &dynamodb } else { &transcoder };
+        let errors: &[(u16, &'static str)] = match self.service {
+            Service::DynamoDb => &dynamodb,
+            Service::S3 => &[(503, "SlowDown")],
+            Service::EventBridge => &[(400, "ThrottlingException")],
+            Service::Transcoder => &transcoder,
+        };
         let (status, code) = errors[rng.usize(..errors.len())];
         FakeResponse::error(status, code)
     }
@@ -130,6 +165,11 @@ impl Call {
         let (_, clause) = self.body["UpdateExpression"].as_str()?.split_once(&format!("{alias} = "))?;
         let value = clause.split([',', ' ']).next()?;
         self.body["ExpressionAttributeValues"][value]["S"].as_str()
+    }
+
+    /// Returns the mail of the record that is read or written.
+    pub fn mail(&self) -> Option<&str> {
+        self.body["Key"]["Mail"]["S"].as_str()
     }
 
     /// Returns the index that a Query reads.
@@ -151,9 +191,13 @@ pub struct Network {
 /// What every connection needs.
 struct Proxy {
     dynamodb: String,
+    s3: String,
+    eventbridge: String,
     transcoder: String,
     http: reqwest::Client,
     calls: AtomicUsize,
+    /// The operation and the body of each request that its service has processed.
+    processed: Mutex<Vec<(String, Bytes)>>,
     rule: Rule,
 }
 
@@ -164,9 +208,12 @@ impl Network {
         let url = format!("http://{}", listener.local_addr().unwrap());
         let proxy = Arc::new(Proxy {
             dynamodb: system.at.dynamodb.clone(),
+            s3: system.at.s3.clone(),
+            eventbridge: system.at.eventbridge.clone(),
             transcoder: system.at.transcoder.clone(),
             http: system.http.clone(),
             calls: AtomicUsize::new(0),
+            processed: Mutex::default(),
             rule: Arc::new(rule),
         });
         let accepting = tokio::spawn(accept(listener, Arc::clone(&proxy)));
@@ -181,6 +228,13 @@ impl Network {
     /// Returns how many requests there have been.
     pub fn calls(&self) -> usize {
         self.proxy.calls.load(Ordering::SeqCst)
+    }
+
+    /// Returns the bodies of an operation's requests that the service has processed, whoever got the response.
+    pub fn processed(&self, operation: &str) -> Vec<Value> {
+        let processed = self.proxy.processed.lock().unwrap();
+        let bodies = processed.iter().filter(|(of, _)| of == operation).map(|(_, body)| body);
+        bodies.map(|body| serde_json::from_slice(body).unwrap_or_default()).collect()
     }
 }
 
@@ -221,9 +275,10 @@ impl std::error::Error for ConnectionReset {}
 
 /// A request that has been read completely.
 struct Message {
+    operation: String,
     method: Method,
     url: String,
-    headers: reqwest::header::HeaderMap,
+    headers: HeaderMap,
     body: Bytes,
 }
 
@@ -262,28 +317,42 @@ impl Proxy {
         let (parts, body) = request.into_parts();
         let body = to_bytes(Body::new(body), MAX_BODY_BYTES).await.unwrap_or_default();
         let text = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        let target = text("x-amz-target");
-        let operation = target.rsplit('.').next().filter(|operation| !operation.is_empty());
+        let service = Service::of(text("authorization"));
+        let operation = match service {
+            Service::DynamoDb | Service::EventBridge => text("x-amz-target").rsplit('.').next().unwrap_or_default(),
+            Service::S3 => s3_operation(&parts.method, &parts.uri),
+            Service::Transcoder => transcoder_operation(&parts.method, parts.uri.path()),
+        };
         let call = Call {
             number: self.calls.fetch_add(1, Ordering::SeqCst) + 1,
-            operation: operation.unwrap_or_else(|| transcoder_operation(&parts.method, parts.uri.path())).to_owned(),
+            operation: operation.to_owned(),
             invocation: text("amz-sdk-invocation-id").to_owned(),
             attempt: attempt(text("amz-sdk-request")),
             body: serde_json::from_slice(&body).unwrap_or_default(),
-            is_dynamodb: target.starts_with("DynamoDB_"),
+            service,
         };
-        let base = if call.is_dynamodb { &self.dynamodb } else { &self.transcoder };
+        let base = match service {
+            Service::DynamoDb => &self.dynamodb,
+            Service::S3 => &self.s3,
+            Service::EventBridge => &self.eventbridge,
+            Service::Transcoder => &self.transcoder,
+        };
         let path_and_query = parts.uri.path_and_query().map_or("/", |path| path.as_str());
-        let mut headers = parts.headers.clone();
-        for name in [header::HOST, header::CONTENT_LENGTH, header::CONNECTION] {
+        let url = format!("{base}{path_and_query}");
+        // The host stays what the client has signed.
+        let mut headers = parts.headers;
+        for name in [header::CONTENT_LENGTH, header::CONNECTION] {
             headers.remove(name);
         }
-        (call, Message { method: parts.method, url: format!("{base}{path_and_query}"), headers, body })
+        let operation = call.operation.clone();
+        (call, Message { operation, method: parts.method, url, headers, body })
     }
 
     async fn forward(&self, message: Message) -> Result<Response<Body>, ConnectionReset> {
-        let request = self.http.request(message.method, message.url).headers(message.headers).body(message.body);
+        let Message { operation, method, url, headers, body } = message;
+        let request = self.http.request(method, url).headers(headers).body(body.clone());
         let received = request.send().await.map_err(|_| ConnectionReset)?;
+        self.processed.lock().unwrap().push((operation, body));
         let mut response = Response::builder().status(received.status());
         for (name, value) in received.headers() {
             if name != header::CONTENT_LENGTH && name != header::TRANSFER_ENCODING && name != header::CONNECTION {
@@ -301,10 +370,26 @@ fn attempt(header: &str) -> u32 {
     number.and_then(|number| number.parse().ok()).unwrap_or(1)
 }
 
+/// Names the operations of S3 that the functions use.
+fn s3_operation(method: &Method, uri: &Uri) -> &'static str {
+    let query = uri.query().unwrap_or_default();
+    let has = |name: &str| query.split('&').any(|pair| pair.split('=').next() == Some(name));
+    match *method {
+        Method::HEAD => "HeadObject",
+        Method::POST if has("delete") => "DeleteObjects",
+        Method::DELETE if has("uploadId") => "AbortMultipartUpload",
+        Method::GET if has("versions") => "ListObjectVersions",
+        Method::GET if has("uploads") => "ListMultipartUploads",
+        Method::GET if has("list-type") => "ListObjectsV2",
+        _ => "another operation of S3",
+    }
+}
+
 fn transcoder_operation(method: &Method, path: &str) -> &'static str {
     let names_a_job = path.contains("/jobs/");
     match (method, names_a_job) {
         (&Method::POST, _) => "CreateJob",
+        (&Method::DELETE, _) => "CancelJob",
         (_, true) => "GetJob",
         (_, false) => "ListJobs",
     }

@@ -40,6 +40,7 @@ impl Variables {
             ("AWS_SECRET_ACCESS_KEY", "/secret_access_key"),
             ("AWS_ENDPOINT_URL_DYNAMODB", "/dynamodb"),
             ("AWS_ENDPOINT_URL_S3", "/s3"),
+            ("AWS_ENDPOINT_URL_EVENTBRIDGE", "/eventbridge"),
             ("AWS_ENDPOINT_URL_ELASTIC_TRANSCODER", "/transcoder"),
             ("AWS_ENDPOINT_URL_MEDIACONVERT", "/transcoder"),
             ("AWS_ENDPOINT_URL_EVENTBRIDGE", "/transcoder"),

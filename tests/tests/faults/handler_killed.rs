@@ -1,43 +1,20 @@
 //! A handler is killed at every call to AWS: no upload is lost, none gets two jobs.
 
-use std::time::{Duration, Instant, SystemTime};
+use std::time::Instant;
 
-use serde_json::Value;
 use video_core::records::Status;
-use video_core::time::epoch_seconds;
 use video_tests::Functions;
 use video_tests::events::JobState;
-use video_tests::faults::{Call, Fate, Gate, Network};
+use video_tests::faults::{Fate, Network};
 
+use super::kill::{Kill, MOMENTS, Moment, killed_at, wait_for_the_lease};
 use super::{
     LONG_LEASE, SHORT_LEASE, Tally, TestSystem, TranscoderKind, Upload, Video, deliver_until_handled, each,
     idle_system, job_event, on_both, records,
 };
 
-/// When a handler is killed during one of its calls.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Moment {
-    /// Before the request is sent.
-    BeforeTheRequest,
-    /// While the request is on its way; it arrives afterwards.
-    InFlight,
-    /// After the service has processed the request, before the response.
-    BeforeTheResponse,
-    /// After the response, before the next request.
-    AfterTheResponse,
-}
-
-const MOMENTS: [Moment; 4] =
-    [Moment::BeforeTheRequest, Moment::InFlight, Moment::BeforeTheResponse, Moment::AfterTheResponse];
-
-/// How long a request is still on its way after its handler was killed; much shorter than any lease.
-const IN_FLIGHT: Duration = Duration::from_millis(300);
-
 /// At least as many calls as a handler makes for one upload.
 const MAX_CALLS: usize = 12;
-
-/// At which call a handler is killed, and when.
-type Kill = (usize, Moment);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_handler_killed_at_any_call_loses_no_upload_and_duplicates_no_job() {
@@ -118,7 +95,7 @@ async fn kill_handlers(
         let mut killed = 0;
         for kill in kills.iter().copied() {
             killed += usize::from(killed_at(system, functions, &upload.event(system), kill).await);
-            wait_for_the_lease(system, &upload).await;
+            wait_for_the_lease(system, &upload.video).await;
         }
         deliver_until_handled(&functions.direct(SHORT_LEASE), &upload.event(system)).await;
         (upload, killed, kills)
@@ -135,44 +112,6 @@ async fn kill_handlers(
         assert!(!tally.wrong.contains(upload.video.key.as_str()), "{kind:?}, {origin:?}: {kills:?}: {tally}");
     }
     assert_eq!(records(system).await, before + all);
-}
-
-/// Starts an invocation and kills it; returns false when it ended before that call.
-async fn killed_at(system: &TestSystem, functions: &Functions, event: &Value, (n, moment): Kill) -> bool {
-    let gate = Gate::default();
-    let rule = {
-        let gate = gate.clone();
-        move |call: &Call| match moment {
-            Moment::BeforeTheRequest | Moment::InFlight if call.number == n => Fate::Hold(gate.clone()),
-            Moment::BeforeTheResponse if call.number == n => Fate::DropResponse(gate.clone()),
-            Moment::AfterTheResponse if call.number == n + 1 => Fate::Hold(gate.clone()),
-            _ => Fate::Pass,
-        }
-    };
-    let network = Network::to(system, rule).await;
-    let function = functions.behind(&network, SHORT_LEASE);
-    let killed = tokio::select! {
-        _ = video_events::handle(&function, event.clone()) => false,
-        () = gate.reached() => true,
-    };
-    if killed && moment == Moment::InFlight {
-        // No request is on its way for as long as a lease, so nobody takes over before it arrives.
-        tokio::time::sleep(IN_FLIGHT).await;
-        gate.open();
-        gate.passed().await;
-    }
-    killed
-}
-
-/// Waits until the lease has expired, as Lambda does before a retry.
-async fn wait_for_the_lease(system: &TestSystem, upload: &Upload) {
-    let table = system.table();
-    video_tests::eventually("the lease has expired", async || {
-        let Some(record) = table.get(&upload.video.id).await.unwrap() else { return Some(()) };
-        let expired = record.lease_until.is_none_or(|until| until < epoch_seconds(SystemTime::now()));
-        expired.then_some(())
-    })
-    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

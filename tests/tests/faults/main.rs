@@ -3,15 +3,20 @@
 //!
 //! `cargo test` runs the short forms, `make torture` the long ones. `FAULTS_SEED` repeats a run.
 
+mod announced;
 mod deadline;
 mod duplicates;
+mod erased;
 mod handler_killed;
 mod index;
+mod kill;
 mod local_killed;
 mod malformed;
 mod network;
 mod redelivered;
 mod results;
+mod retention;
+mod retried;
 mod sweep;
 mod throttled;
 

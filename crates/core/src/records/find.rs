@@ -24,15 +24,24 @@ impl Table {
         if self.has_tombstone(key).await? {
             return Ok(None);
         }
+        let id = self.adopt_somewhere(key, now).await?;
+        // An erasure may have ended since the look for its tombstone: then what was adopted is to go too.
+        if self.has_tombstone(key).await? {
+            self.mark_deleting(&id, now).await?;
+        }
+        Ok(Some(id))
+    }
+
+    async fn adopt_somewhere(&self, key: &ObjectKey, now: SystemTime) -> Result<RecordId, Error> {
         let mut last_resort = hashed_id(key);
         if let Some(id) = placeholder_id(key) {
             if self.adopt(&id, key, now).await? {
-                return Ok(Some(id));
+                return Ok(id);
             }
             last_resort.project_step = id.project_step;
         }
         self.adopt(&last_resort, key, now).await?;
-        Ok(Some(last_resort))
+        Ok(last_resort)
     }
 
     /// Returns the record of an uploaded key, if there is one.
