@@ -52,21 +52,21 @@ async fn mark_if_expired(
     let Some(record) = state.table.get(id).await?.filter(|record| record.status == Some(status)) else {
         return Ok(false);
     };
-    if status == Status::Requested && !is_unused_form(state, &record, before).await? {
+    let requested_at = record.requested_at.as_deref().and_then(parse_rfc3339);
+    // Whoever asked for a form lately may still upload with it, and that upload must not meet a tombstone.
+    if requested_at.is_some_and(|requested_at| requested_at >= before) {
+        return Ok(false);
+    }
+    // A record without a time is one of the original, which may have an upload that nobody recorded.
+    if status == Status::Requested && !(requested_at.is_some() && was_never_used(state, &record).await?) {
         return Ok(false);
     }
     Ok(state.table.mark_expired(&record, status, now).await?)
 }
 
-/// Returns whether a form was last issued before `before` and nothing was ever uploaded with it. A record without a
-/// time is one of the original, which may have an upload that nobody recorded; an object in the bucket is an upload
-/// whose event was lost.
-async fn is_unused_form(state: &State, record: &Record, before: SystemTime) -> Result<bool, Error> {
-    let requested_at = record.requested_at.as_deref().and_then(parse_rfc3339);
-    let (Some(key), Some(requested_at)) = (record.key(), requested_at) else { return Ok(false) };
-    if requested_at >= before {
-        return Ok(false);
-    }
+/// Returns whether nothing was ever uploaded with a form. An object in the bucket is an upload whose event was lost.
+async fn was_never_used(state: &State, record: &Record) -> Result<bool, Error> {
+    let Some(key) = record.key() else { return Ok(false) };
     let has_object = state.storage.any_exists(&state.config.media_bucket, key.stem()).await?;
     if has_object {
         tracing::warn!(video.key = %key, "an upload was never recorded: its event was lost");
