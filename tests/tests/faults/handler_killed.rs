@@ -32,9 +32,10 @@ async fn a_handler_killed_at_any_call_loses_no_upload_and_duplicates_no_job() {
         kill_handlers(&system, &functions, kind, Origin::Requested, once.chain(twice).collect()).await;
 
         let calls = calls_of_a_handler(&system, &functions, Origin::Unsolicited).await;
-        let expected =
-            "find in the index and in the partition, find a tombstone, adopt, claim, create the job, record it";
-        assert_eq!(calls, 7, "{expected}");
+        assert_eq!(
+            calls, 8,
+            "find in index and partition, adopt between two looks for a tombstone, claim, create the job, record it"
+        );
         let once = (1..=calls).flat_map(|n| MOMENTS.map(|moment| vec![(n, moment)]));
         kill_handlers(&system, &functions, kind, Origin::Unsolicited, once.collect()).await;
     })
