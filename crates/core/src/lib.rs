@@ -15,6 +15,7 @@ pub mod storage;
 pub mod time;
 pub mod transcoder;
 pub mod transcoder_kind;
+pub mod upload;
 
 pub use error::Error;
 pub use transcoder_kind::TranscoderKind;

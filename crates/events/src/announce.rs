@@ -4,7 +4,8 @@
 use video_core::event_bus::{Detail, EventType};
 use video_core::records::{Record, RecordId, Status};
 
-use crate::{Error, State};
+use crate::error::Error;
+use crate::state::State;
 
 /// Reads a record and announces its result, if it has one that was not announced yet.
 pub async fn announce(state: &State, id: &RecordId) -> Result<(), Error> {

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use video_core::records::SEGMENTS;
 
-use crate::{Error, State};
+use crate::error::Error;
+use crate::state::State;
 
 /// No further segment is begun after this time.
 const SLICE: Duration = Duration::from_secs(15);

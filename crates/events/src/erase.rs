@@ -8,7 +8,8 @@ use video_core::ids::ObjectKey;
 use video_core::job::{JobResult, results_prefix};
 use video_core::records::Record;
 
-use crate::{Error, State};
+use crate::error::Error;
+use crate::state::State;
 
 /// How long a key's record must not come back: no form and no job of before lives so long. Forms end after seven days
 /// at the latest, jobs and their events long before seven more.

@@ -6,8 +6,11 @@ use video_core::ids::ObjectKey;
 use video_core::job::JobEvent;
 use video_core::transcoder::Transcoder;
 
+use crate::announce;
 use crate::decode::JobStateChange;
-use crate::{Error, State, announce, erase};
+use crate::erase;
+use crate::error::Error;
+use crate::state::State;
 
 /// Records a job's result. Jobs that are not ours, and results that come too late to matter, change nothing.
 pub async fn job_changed(state: &State, change: JobStateChange) -> Result<(), Error> {

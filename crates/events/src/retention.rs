@@ -5,7 +5,8 @@ use std::time::{Duration, SystemTime};
 use video_core::records::{Record, RecordId, Status};
 use video_core::time::parse_rfc3339;
 
-use crate::{Error, State};
+use crate::error::Error;
+use crate::state::State;
 
 /// Records that one request lists.
 const BATCH_SIZE: usize = 100;

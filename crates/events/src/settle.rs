@@ -6,9 +6,14 @@ use std::time::{Duration, SystemTime};
 use video_core::event_bus::Detail;
 use video_core::ids::ObjectKey;
 use video_core::job::{JobEvent, JobResult};
-use video_core::records::{Record, RecordId, Status, Upload};
+use video_core::records::{Record, RecordId, Status};
+use video_core::upload::Upload;
 
-use crate::{Error, State, announce, erase, upload};
+use crate::announce;
+use crate::erase;
+use crate::error::Error;
+use crate::state::State;
+use crate::upload;
 
 /// A job on a transcoder that is no longer in use gets so long for its own event; then the video has failed.
 const OTHER_TRANSCODER_TIMEOUT: Duration = Duration::from_hours(24);

@@ -5,7 +5,10 @@ use std::time::{Duration, SystemTime};
 use video_core::records::{Owed, SHARDS};
 use video_core::time::epoch_seconds;
 
-use crate::{Error, State, retention, settle};
+use crate::error::Error;
+use crate::retention;
+use crate::settle;
+use crate::state::State;
 
 /// What is owed for less is left to its own events and to Lambda's retries, which end after three minutes.
 const MIN_AGE: Duration = Duration::from_mins(10);

@@ -3,11 +3,15 @@
 use std::time::SystemTime;
 
 use video_core::job::Job;
-use video_core::records::{Claim, RecordId, Upload};
+use video_core::records::{Claim, RecordId};
 use video_core::transcoder::SubmitError;
+use video_core::upload::Upload;
 
+use crate::announce;
 use crate::decode::Uploaded;
-use crate::{Error, State, announce, erase};
+use crate::erase;
+use crate::error::Error;
+use crate::state::State;
 
 /// Finds the record of an upload and takes it through the pipeline.
 pub async fn uploaded(state: &State, event: Uploaded) -> Result<(), Error> {

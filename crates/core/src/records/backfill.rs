@@ -3,7 +3,10 @@
 
 use std::time::SystemTime;
 
-use super::{Record, SERVICE, Table, from_items, transitions};
+use super::item::from_items;
+use super::record::Record;
+use super::table::{SERVICE, Table};
+use super::transitions;
 use crate::Error;
 use crate::ids::ObjectKey;
 use crate::time::parse_rfc3339;

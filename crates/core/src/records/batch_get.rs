@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::types::KeysAndAttributes;
 
-use super::{Item, Record, RecordId, SERVICE, Table, from_item};
+use super::item::{Item, from_item};
+use super::record::{Record, RecordId};
+use super::table::{SERVICE, Table};
 use crate::Error;
 
 /// What `BatchGetItem` takes at once.

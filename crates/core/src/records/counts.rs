@@ -4,7 +4,8 @@ use futures_util::future::try_join_all;
 use serde::Serialize;
 
 use super::list::Filter;
-use super::{Status, Table};
+use super::record::Status;
+use super::table::Table;
 use crate::Error;
 
 /// The most that a state is counted to, in one request that costs the same however many there are.

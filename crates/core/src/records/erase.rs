@@ -5,10 +5,12 @@ use std::time::SystemTime;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
+use super::item::{Item, from_items, s};
 use super::list::Entry;
 use super::query::KeyQuery;
-use super::{Item, MAIL_INDEX, Record, RecordId, SERVICE, STATUS_INDEX, Status, Table};
-use super::{condition_failed, from_items, s, transitions};
+use super::record::{Record, RecordId, Status};
+use super::table::{MAIL_INDEX, SERVICE, STATUS_INDEX, Table, condition_failed};
+use super::transitions;
 use crate::Error;
 use crate::ids::{ObjectKey, fingerprint};
 use crate::time::{epoch_millis, rfc3339_millis};

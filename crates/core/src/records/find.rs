@@ -2,9 +2,11 @@
 
 use std::time::SystemTime;
 
+use super::item::{Item, from_items, s};
 use super::query::KeyQuery;
-use super::record::{MAX_SORT_KEY_LENGTH, PLACEHOLDER_PREFIX};
-use super::{Item, RecordId, SERVICE, Table, VIDEO_INDEX, from_items, s, transitions};
+use super::record::{MAX_SORT_KEY_LENGTH, PLACEHOLDER_PREFIX, RecordId};
+use super::table::{SERVICE, Table, VIDEO_INDEX};
+use super::transitions;
 use crate::Error;
 use crate::ids::{ObjectKey, fingerprint};
 

@@ -2,7 +2,9 @@
 
 use std::time::SystemTime;
 
-use super::{RecordId, Table, transitions};
+use super::record::RecordId;
+use super::table::Table;
+use super::transitions;
 use crate::Error;
 use crate::ids::ObjectKey;
 

@@ -5,7 +5,10 @@ use std::time::SystemTime;
 
 use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
 
-use super::{Record, RecordId, SERVICE, Table, condition_failed, from_item, stored_item, transitions};
+use super::item::from_item;
+use super::record::{Record, RecordId};
+use super::table::{SERVICE, Table, condition_failed, stored_item};
+use super::transitions;
 use crate::Error;
 use crate::job::JobEvent;
 

@@ -10,8 +10,10 @@ use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde::Deserialize;
 
+use super::item::from_items;
 use super::query::KeyQuery;
-use super::{MAIL_INDEX, PROJECT_INDEX, Record, RecordId, STATUS_INDEX, STEP_INDEX, Status, Table, from_items};
+use super::record::{Record, RecordId, Status};
+use super::table::{MAIL_INDEX, PROJECT_INDEX, STATUS_INDEX, STEP_INDEX, Table};
 use crate::Error;
 use crate::ids::{Project, Step, ValidationError, fingerprint, project_step};
 

@@ -6,8 +6,11 @@
 
 use std::time::SystemTime;
 
+use super::item::{Item, from_items, s};
 use super::query::KeyQuery;
-use super::{Item, OUTBOX_INDEX, RecordId, Status, Table, from_items, s, transitions};
+use super::record::{RecordId, Status};
+use super::table::{OUTBOX_INDEX, Table};
+use super::transitions;
 use crate::Error;
 use crate::ids::Sequencer;
 use crate::time::rfc3339_millis;

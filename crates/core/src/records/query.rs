@@ -3,7 +3,8 @@
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::AttributeValue;
 
-use super::{Item, SERVICE, Table, s};
+use super::item::{Item, s};
+use super::table::{SERVICE, Table};
 use crate::Error;
 
 /// The key of a query: an index, its partition and a bound of its sort key.

@@ -6,10 +6,11 @@ use std::time::SystemTime;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::{Item, Upload, s};
+use super::item::{Item, s};
 use crate::TranscoderKind;
 use crate::ids::{ObjectKey, Sequencer, ValidationError, fingerprint};
 use crate::time::{epoch_millis, parse_rfc3339};
+use crate::upload::Upload;
 
 /// The primary key of a record.
 #[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -226,7 +227,7 @@ impl fmt::Debug for Record {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::records::from_item;
+    use crate::records::item::from_item;
 
     #[test]
     fn a_record_of_the_original_has_three_attributes() {

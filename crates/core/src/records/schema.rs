@@ -9,7 +9,7 @@ use aws_sdk_dynamodb::types::{
     GlobalSecondaryIndexUpdate, KeySchemaElement, KeyType, Projection, ProjectionType, ScalarAttributeType,
 };
 
-use super::{MAIL_INDEX, OUTBOX_INDEX, PROJECT_INDEX, SERVICE, STATUS_INDEX, STEP_INDEX, Table, VIDEO_INDEX};
+use super::table::{MAIL_INDEX, OUTBOX_INDEX, PROJECT_INDEX, SERVICE, STATUS_INDEX, STEP_INDEX, Table, VIDEO_INDEX};
 use crate::Error;
 
 /// A key: the attributes of its partition, and the one that it is sorted by.

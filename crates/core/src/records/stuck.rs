@@ -2,7 +2,9 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::{Record, RecordId, Status, Table, transitions};
+use super::record::{Record, RecordId, Status};
+use super::table::Table;
+use super::transitions;
 use crate::Error;
 use crate::ids::Sequencer;
 

@@ -8,13 +8,13 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::record::{RecordId, Status};
+use super::record::{Record, RecordId, Status};
 use super::update::{Update, When, differs, equals, less, status_is};
-use super::{Record, Upload};
 use crate::TranscoderKind;
 use crate::ids::{ObjectKey, Sequencer};
 use crate::job::{JobEvent, JobResult};
 use crate::time::{epoch_seconds, rfc3339, rfc3339_millis};
+use crate::upload::Upload;
 
 /// A form for `key` was issued. Any state but `deleting`; a repeated request never resets it.
 pub(super) fn form_issued(id: &RecordId, key: &ObjectKey, now: SystemTime) -> Update {

@@ -6,7 +6,8 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::AttributeValue;
 
-use super::{Item, Status, n, s};
+use super::item::{Item, n, s};
+use super::record::Status;
 
 /// One transition of a record: what it sets and removes, under which conditions. All conditions must hold.
 #[derive(Debug, Default)]

@@ -7,23 +7,14 @@ use std::time::{Duration, SystemTime};
 
 use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
 
-use super::{Record, RecordId, SERVICE, Status, Table, condition_failed, from_item, stored_item, transitions};
-use crate::ids::{ObjectKey, Sequencer};
+use super::item::from_item;
+use super::record::{Record, RecordId, Status};
+use super::table::{SERVICE, Table, condition_failed, stored_item};
+use super::transitions;
+use crate::ids::Sequencer;
 use crate::time::epoch_seconds;
+use crate::upload::Upload;
 use crate::{Error, TranscoderKind};
-
-/// What an S3 event says of an upload.
-#[derive(Debug, Clone)]
-pub struct Upload {
-    /// The object's key.
-    pub key: ObjectKey,
-    /// Which upload of that key.
-    pub sequencer: Sequencer,
-    /// The object's size in bytes.
-    pub size: u64,
-    /// When S3 received it.
-    pub uploaded_at: SystemTime,
-}
 
 /// What an invocation may do with an upload.
 #[derive(Debug, Clone, PartialEq, Eq)]

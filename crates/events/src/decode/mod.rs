@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use video_core::TranscoderKind;
 use video_core::event_bus::{self, Detail, EventType};
 use video_core::job::{JobMetadata, JobResult};
-use video_core::records::Upload;
+use video_core::upload::Upload;
 
 /// One thing to work on.
 #[derive(Debug)]

@@ -7,8 +7,8 @@ use std::time::SystemTime;
 use aws_lambda_events::s3::S3EventRecord;
 use serde_json::{Value, json};
 use video_core::ids::{ObjectKey, Sequencer, ValidationError};
-use video_core::records::Upload;
 use video_core::time::epoch_seconds;
+use video_core::upload::Upload;
 
 use super::{Uploaded, read};
 

@@ -20,10 +20,13 @@ use aws_types::SdkConfig;
 use aws_types::region::Region;
 use tokio::net::TcpListener;
 
+use super::item::s;
+use super::update::Update;
 use super::*;
 use crate::TranscoderKind;
 use crate::ids::{ObjectKey, Sequencer};
 use crate::job::{JobEvent, JobResult};
+use crate::upload::Upload;
 
 const LEASE: Duration = Duration::from_mins(1);
 const KEY: &str = "Alba/0/c5e866594d810c0c3e1f.webm";
