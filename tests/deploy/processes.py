@@ -14,6 +14,8 @@ import boto3
 import requests
 from botocore.config import Config
 
+from tls import TLS, tls_proxy
+
 REGION = "us-east-1"
 ACCOUNT = "000000000000"
 
@@ -52,10 +54,6 @@ def running(command: list, log: Path, environment: dict):
                 process.wait(10)
             except subprocess.TimeoutExpired:
                 continue
-
-
-# MiniStack serves HTTP here; this header says that a proxy terminates TLS, which the deployed policies require.
-TLS = {"X-Forwarded-Proto": "https"}
 
 
 def clients(endpoint: str, access_key_id: str, secret: str):
@@ -108,10 +106,11 @@ def cloud(directory: Path, transcoder: str):
         "AWS_ENDPOINT_URL_ELASTIC_TRANSCODER": transcoder,
     }
     here = Cloud(port)
-    with running([sys.executable, "-m", "ministack"], directory / "ministack.log", environment) as process:
+    command, log = [sys.executable, "-m", "ministack"], directory / "ministack.log"
+    with tls_proxy(port) as s3, running(command, log, {**environment, "AWS_ENDPOINT_URL_S3": s3}) as process:
 
         def answers():
-            assert process.poll() is None, (directory / "ministack.log").read_text()
+            assert process.poll() is None, log.read_text()
             try:
                 return requests.get(f"{here.endpoint}/_ministack/health", timeout=2).ok
             except requests.ConnectionError:

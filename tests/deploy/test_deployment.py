@@ -15,7 +15,8 @@ import pytest
 import requests
 
 import template
-from processes import ACCOUNT, REGION, TLS, cloud, clients, eventually, video_local
+from processes import ACCOUNT, REGION, cloud, clients, eventually, video_local
+from tls import TLS
 from transcoder import Bridge
 
 WORK = template.ROOT / "target" / "deploy"
