@@ -10,8 +10,9 @@ use crate::state::State;
 
 /// Records that one request lists.
 const BATCH_SIZE: usize = 100;
-/// Requests for one state in one sweep; the next sweep goes on.
-const MAX_BATCHES: usize = 5;
+/// Records of one state that one sweep marks; the next sweep goes on. Those that must stay do not count: they would hide
+/// what is behind them for ever.
+const MAX_MARKED: usize = 500;
 
 /// Marks what is too old; returns how many.
 pub async fn mark_expired(state: &State, now: SystemTime) -> Result<usize, Error> {
@@ -30,7 +31,7 @@ pub async fn mark_expired(state: &State, now: SystemTime) -> Result<usize, Error
 async fn mark_older_than(state: &State, status: Status, age: Duration, now: SystemTime) -> Result<usize, Error> {
     let Some(before) = now.checked_sub(age) else { return Ok(0) };
     let (mut marked, mut last) = (0, None);
-    for _ in 0..MAX_BATCHES {
+    while marked < MAX_MARKED {
         let batch = state.table.listed_before(status, before, BATCH_SIZE, last.as_ref()).await?;
         for entry in &batch {
             marked += usize::from(mark_if_expired(state, &entry.id, status, before, now).await?);

@@ -49,14 +49,15 @@ struct Summary {
 impl Summary {
     async fn everything(&mut self, state: &State) {
         let now = SystemTime::now();
-        match Box::pin(retention::mark_expired(state, now)).await {
-            Ok(expired) => self.expired = expired,
-            Err(error) => self.warn(&error, "old videos could not be listed or marked"),
-        }
         for shard in shards(now) {
             if let Err(error) = self.shard(state, shard, now).await {
                 self.warn(&error, "the outbox could not be listed");
             }
+        }
+        // Last, since what is owed goes before what may wait.
+        match Box::pin(retention::mark_expired(state, now)).await {
+            Ok(expired) => self.expired = expired,
+            Err(error) => self.warn(&error, "old videos could not be listed or marked"),
         }
     }
 

@@ -3,6 +3,8 @@
 
 use std::time::SystemTime;
 
+use futures_util::stream::{self, StreamExt, TryStreamExt};
+
 use super::item::from_items;
 use super::record::Record;
 use super::table::{SERVICE, Table};
@@ -14,6 +16,9 @@ use crate::time::parse_rfc3339;
 /// How many parts the table is scanned in. The number of the part says where to go on, which a key, with its mail, must
 /// not.
 pub const SEGMENTS: u16 = 256;
+
+/// Records that are completed at the same time: a segment of a large table must end before the function's time does.
+const CONCURRENCY: usize = 16;
 
 impl Table {
     /// Completes the records of one segment; returns how many. Repeatable, and safe beside live traffic.
@@ -33,9 +38,12 @@ impl Table {
             .send();
         while let Some(page) = pages.next().await {
             let page = page.map_err(|error| Error::unavailable(SERVICE, "Scan", &error))?;
-            for record in from_items::<Record>(page.items)? {
-                completed += usize::from(self.complete(&record).await?);
-            }
+            let records = from_items::<Record>(page.items)?;
+            let completing = stream::iter(records).map(|record| async move { self.complete(&record).await });
+            completed += completing
+                .buffer_unordered(CONCURRENCY)
+                .try_fold(0, async |count, completed| Ok(count + usize::from(completed)))
+                .await?;
         }
         Ok(completed)
     }
