@@ -194,6 +194,7 @@ async fn an_invalid_form_request_is_rejected_and_the_message_names_the_field() {
         ("/presignedurl/p/0?mail=a@b%00", "mail must be"),
         ("/presignedurl/p/0?mail=%ff@b", "mail must be valid UTF-8"),
         (&format!("/presignedurl/p/0?mail={}@b", "x".repeat(253)), "mail must be at most 254 bytes"),
+        ("/presignedurl/p/0?mail=unknown/a@b", "mail must be an address that starts neither with unknown/"),
         ("/presignedurl/p/0?mail=a@b&type=video/x-msvideo", "type must be"),
         ("/presignedurl/p/0?mail=a@b&type=", "type must be"),
     ] {

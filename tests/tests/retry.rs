@@ -173,3 +173,23 @@ async fn the_sweep_ends_a_video_whose_job_is_gone() {
         assert_eq!(video["error"], "the transcoder no longer knows the job");
     }
 }
+
+#[tokio::test]
+async fn the_sweep_fails_an_old_video_whose_job_is_on_a_transcoder_that_is_no_longer_in_use() {
+    let system = TestSystem::start_without_events(TranscoderKind::ElasticTranscoder).await;
+    let key = system.upload("/presignedurl/p/0?mail=a@b", media::small_webm()).await;
+    system.invoke(system.object_created(&key, "0A")).await.unwrap();
+    let system = TestSystem::start_in(system.stop().await, |options| {
+        options.transcoder = TranscoderKind::MediaConvert;
+        options.deliver_events = false;
+    })
+    .await;
+    change(&system, "SET openSince = :old", &[(":old", text("2026-01-01T00:00:00Z"))]).await;
+    system.invoke(sweep()).await.unwrap();
+    assert_eq!(system.video(&key).await.unwrap()["status"], "transcoding", "its own event may still come");
+    system.make_old(&RecordId { project_step: "p-0".to_owned(), mail: "a@b".to_owned() }).await;
+    system.invoke(sweep()).await.unwrap();
+    let video = system.video(&key).await.unwrap();
+    assert_eq!(video["status"], "failed");
+    assert_eq!(video["error"], "the job is on a transcoder that is no longer in use");
+}

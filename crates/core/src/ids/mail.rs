@@ -8,6 +8,13 @@ use blake2::{Blake2b, Digest};
 
 use super::ValidationError;
 
+/// What stands for the mail in the record of an unsolicited upload.
+pub(crate) const PLACEHOLDER_PREFIX: &str = "unknown/";
+/// What stands for the mail in a tombstone.
+pub(crate) const TOMBSTONE_PREFIX: &str = "erased/";
+/// No person's mail starts so, or its record would be taken for something else.
+const RESERVED_PREFIXES: [&str; 2] = [PLACEHOLDER_PREFIX, TOMBSTONE_PREFIX];
+
 /// A person's mail: private, so it has no `Display` and its `Debug` hides it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Mail(String);
@@ -39,6 +46,8 @@ impl FromStr for Mail {
             "free of spaces and control characters (a + in a query must be written %2B)"
         } else if text.matches('@').count() != 1 || text.starts_with('@') || text.ends_with('@') {
             "an address with exactly one @ between a name and a host"
+        } else if RESERVED_PREFIXES.iter().any(|prefix| text.starts_with(prefix)) {
+            "an address that starts neither with unknown/ nor with erased/"
         } else {
             return Ok(Self(text.to_owned()));
         };
@@ -72,6 +81,8 @@ mod tests {
             ("a\0@b", "free of spaces"),
             ("a\u{fffd}@b", "valid UTF-8"),
             (format!("{}@b", "a".repeat(253)).as_str(), "at most 254 bytes"),
+            ("unknown/clip@b", "starts neither with unknown/"),
+            ("erased/clip@b", "starts neither with unknown/"),
         ] {
             let error = bad.parse::<Mail>().unwrap_err().to_string();
             assert!(error.starts_with("mail must be") && error.contains(rule), "{bad}: {error}");

@@ -12,6 +12,7 @@ mod validation_error;
 
 pub(crate) use fingerprint::fingerprint;
 pub use mail::Mail;
+pub(crate) use mail::{PLACEHOLDER_PREFIX, TOMBSTONE_PREFIX};
 pub use media_type::MediaType;
 pub use object_key::{KeyError, ObjectKey};
 pub use project::Project;

@@ -12,11 +12,9 @@ use super::record::{Record, RecordId, Status};
 use super::table::{MAIL_INDEX, SERVICE, STATUS_INDEX, Table, condition_failed};
 use super::transitions;
 use crate::Error;
-use crate::ids::{ObjectKey, fingerprint};
+use crate::ids::{ObjectKey, TOMBSTONE_PREFIX, fingerprint};
 use crate::time::{epoch_millis, rfc3339_millis};
 
-/// What stands for the mail in a tombstone's key.
-const TOMBSTONE_PREFIX: &str = "erased/";
 /// The first millisecond of 1970, behind that of the records without a time.
 const FIRST_TIME: &str = "0000000000001";
 
@@ -133,7 +131,7 @@ impl RecordId {
     }
 }
 
-/// Returns where a key's tombstone stands. No mail has this form, since it has no `@`.
+/// Returns where a key's tombstone stands. No mail has this form.
 fn tombstone_id(key: &ObjectKey) -> RecordId {
     RecordId { project_step: key.project_step(), mail: format!("{TOMBSTONE_PREFIX}{}", fingerprint(&[key.stem()])) }
 }

@@ -4,11 +4,11 @@ use std::time::SystemTime;
 
 use super::item::{Item, from_items, s};
 use super::query::KeyQuery;
-use super::record::{MAX_SORT_KEY_LENGTH, PLACEHOLDER_PREFIX, RecordId};
+use super::record::{MAX_SORT_KEY_LENGTH, RecordId};
 use super::table::{SERVICE, Table, VIDEO_INDEX};
 use super::transitions;
 use crate::Error;
-use crate::ids::{ObjectKey, fingerprint};
+use crate::ids::{ObjectKey, PLACEHOLDER_PREFIX, fingerprint};
 
 /// One key has the records of a person and of an unsolicited upload before; more cannot be.
 const MAX_RECORDS_OF_A_KEY: usize = 10;

@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use super::item::{Item, s};
 use crate::TranscoderKind;
-use crate::ids::{ObjectKey, Sequencer, ValidationError, fingerprint};
+use crate::ids::{ObjectKey, PLACEHOLDER_PREFIX, Sequencer, ValidationError, fingerprint};
 use crate::time::{epoch_millis, parse_rfc3339};
 use crate::upload::Upload;
 
@@ -23,8 +23,6 @@ pub struct RecordId {
     pub mail: String,
 }
 
-/// What a placeholder starts with: what stands for the mail in the record of an unsolicited upload.
-pub(super) const PLACEHOLDER_PREFIX: &str = "unknown/";
 /// DynamoDB takes at most 1,024 bytes as a sort key.
 pub(super) const MAX_SORT_KEY_LENGTH: usize = 1024;
 

@@ -38,6 +38,11 @@ const RETRYABLE: [&str; 10] = [
     "UnrecognizedClientException",
 ];
 
+/// Statuses that blame the deployment and not the video: an account without the service, missing permissions, a
+/// conflict. Whoever runs it can fix that, so the upload is retried, and then waits in the dead-letter queue, whose
+/// alarm says so.
+const DEPLOYMENT_FAULTS: [u16; 3] = [402, 403, 409];
+
 pub(super) fn is_code<E>(error: &SdkError<E, HttpResponse>, code: &str) -> bool
 where
     E: ProvideErrorMetadata,
@@ -55,7 +60,8 @@ where
     let status = error.raw_response().map_or(0, |response| response.status().as_u16());
     let code = error.as_service_error().and_then(ProvideErrorMetadata::code).unwrap_or_default();
     let was_answered = (400..500).contains(&status) && status != 408;
-    if was_answered && status != 429 && !RETRYABLE.contains(&code) {
+    let may_pass = status == 429 || DEPLOYMENT_FAULTS.contains(&status) || RETRYABLE.contains(&code);
+    if was_answered && !may_pass {
         SubmitError::Rejected(format!("{service} rejected the job: {}", describe(error)))
     } else if was_answered || never_left(error) {
         SubmitError::Unavailable(Error::unavailable(service, "CreateJob", error))
@@ -101,10 +107,16 @@ mod tests {
 
     #[test]
     fn a_job_is_rejected_only_by_an_answer_that_blames_it() {
-        for (status, code) in [(400, "BadRequestException"), (403, "AccessDeniedException"), (404, "NotFoundException")]
-        {
+        for (status, code) in [(400, "BadRequestException"), (404, "NotFoundException")] {
             let SubmitError::Rejected(reason) = answered(status, code) else { panic!("{status} {code}") };
             assert!(reason.starts_with(&format!("MediaConvert rejected the job: {code} ({status})")), "{reason}");
+        }
+    }
+
+    #[test]
+    fn what_only_the_deployment_can_fix_fails_no_video() {
+        for (status, code) in [(402, "Anything"), (403, "AccessDeniedException"), (409, "ConflictException")] {
+            assert!(matches!(answered(status, code), SubmitError::Unavailable(_)), "{status} {code}");
         }
     }
 
