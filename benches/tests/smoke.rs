@@ -1,6 +1,7 @@
 //! The bench in its smallest form: everything is measured once.
 
-/// As a test, the bench is built with the same features as everything else, so that no dependency is built again for it.
+/// As a test, the bench is built with the same features as everything else, so that no dependency is built again for
+/// it.
 #[cfg(target_os = "linux")]
 #[test]
 fn the_bench_measures_every_figure_once() {

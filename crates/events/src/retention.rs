@@ -10,8 +10,8 @@ use crate::state::State;
 
 /// Records that one request lists.
 const BATCH_SIZE: usize = 100;
-/// Records of one state that one sweep marks; the next sweep goes on. Those that must stay do not count: they would hide
-/// what is behind them for ever.
+/// Records of one state that one sweep marks; the next sweep goes on. Those that must stay do not count: they would
+/// hide what is behind them for ever.
 const MAX_MARKED: usize = 500;
 
 /// Marks what is too old; returns how many.

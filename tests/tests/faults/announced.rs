@@ -1,5 +1,5 @@
-//! A result is announced at least once and never with a mail, wherever its handler is killed and however long EventBridge
-//! takes no event.
+//! A result is announced at least once and never with a mail, wherever its handler is killed and however long
+//! EventBridge takes no event.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,5 +1,5 @@
-//! An erasure while the function is killed or held at every call and uploads and results arrive: nothing of the video is
-//! left, nothing comes back, nothing else goes.
+//! An erasure while the function is killed or held at every call and uploads and results arrive: nothing of the video
+//! is left, nothing comes back, nothing else goes.
 
 use std::collections::BTreeSet;
 use std::time::Instant;
@@ -68,7 +68,8 @@ async fn an_upload_held_at_any_call_while_its_video_is_erased_does_not_come_back
     on_both(async |kind| {
         let (system, functions) = idle_system(kind).await;
         let bystanders = Bystanders::put(&system).await;
-        // Find, claim, create the job, record it; or look for the tombstone, adopt and look again in place of the first.
+        // Find, claim, create the job, record it; or look for the tombstone, adopt and look again in place of the
+        // first.
         let requested = (1..=4).map(|n| (true, n));
         let unsolicited = (1..=6).map(|n| (false, n));
         let videos = each(requested.chain(unsolicited).collect(), async |number, (is_requested, n)| {
