@@ -34,12 +34,6 @@ impl Bucket {
     pub fn object_url(&self, key: &str) -> String {
         format!("{}/{}", self.url.trim_end_matches('/'), utf8_percent_encode(key, PATH))
     }
-
-    /// Returns what names an object as the source of a copy.
-    #[must_use]
-    pub fn copy_source(&self, key: &str) -> String {
-        format!("{}/{}", self.name, utf8_percent_encode(key, PATH))
-    }
 }
 
 fn address(bucket: &str, region: &str, endpoint: Option<&str>) -> String {
