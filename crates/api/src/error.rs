@@ -16,8 +16,14 @@ pub enum Error {
     BadRequest(String),
     #[error("{0}")]
     Conflict(&'static str),
+    #[error("{0}")]
+    Forbidden(&'static str),
+    #[error("{0}")]
+    Gone(&'static str),
     #[error("a valid user name and password are needed")]
     Unauthorized,
+    #[error("the upload link is invalid or has expired")]
+    InvalidLink,
     #[error("method not allowed")]
     MethodNotAllowed,
     /// A call to AWS failed. The client learns only that a retry may help; the log has the details.
@@ -25,11 +31,12 @@ pub enum Error {
     Unavailable(#[from] video_core::Error),
 }
 
-#[derive(Serialize)]
+/// The body of every error, and an extension of its response.
+#[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct Body {
-    code: &'static str,
-    message: String,
+pub struct ErrorBody {
+    pub code: &'static str,
+    pub message: String,
 }
 
 impl From<ValidationError> for Error {
@@ -44,6 +51,9 @@ impl IntoResponse for Error {
             Self::NotFound(_) => (StatusCode::NOT_FOUND, "NotFoundError"),
             Self::BadRequest(_) => (StatusCode::BAD_REQUEST, "BadRequestError"),
             Self::Conflict(_) => (StatusCode::CONFLICT, "ConflictError"),
+            Self::Forbidden(_) => (StatusCode::FORBIDDEN, "ForbiddenError"),
+            Self::Gone(_) => (StatusCode::GONE, "GoneError"),
+            Self::InvalidLink => (StatusCode::UNAUTHORIZED, "UnauthorizedError"),
             Self::Unauthorized => (StatusCode::UNAUTHORIZED, "UnauthorizedError"),
             Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowedError"),
             Self::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailableError"),
@@ -51,8 +61,10 @@ impl IntoResponse for Error {
         if let Self::Unavailable(source) = &self {
             tracing::error!(error.message = %source, "a call to AWS failed");
         }
-        let mut response = (status, Json(Body { code, message: self.to_string() })).into_response();
-        if status == StatusCode::UNAUTHORIZED {
+        let body = ErrorBody { code, message: self.to_string() };
+        let mut response = (status, Json(&body)).into_response();
+        response.extensions_mut().insert(body);
+        if matches!(self, Self::Unauthorized) {
             let challenge = HeaderValue::from_static(r#"Basic realm="videos", charset="UTF-8""#);
             response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
         }

@@ -4,9 +4,12 @@ mod auth;
 mod error;
 mod extract;
 mod handlers;
+mod links;
 mod pages;
 mod router;
+mod secret;
 mod state;
+mod upload_target;
 
 pub use router::router;
 pub use state::AppState;

@@ -25,6 +25,7 @@ type KnownTags = Option<TypedHeader<IfNoneMatch>>;
 pub fn routes() -> Router<AppState> {
     Router::new()
         .route("/upload", get(upload))
+        .route("/u/{token}", get(upload))
         .route("/admin", get(admin))
         .route("/assets/{hash}/{name}", get(assets::asset))
 }

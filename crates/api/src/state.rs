@@ -12,6 +12,7 @@ use video_core::records::Table;
 use video_core::storage::Storage;
 
 use crate::auth::Authenticator;
+use crate::links::LinkKeys;
 
 /// The application: its configuration and its clients.
 #[derive(Debug)]
@@ -25,6 +26,7 @@ pub struct App {
     pub(crate) upload: UploadConfig,
     pub(crate) allowed_origin: Option<HeaderValue>,
     pub(crate) authenticator: Authenticator,
+    pub(crate) links: LinkKeys,
 }
 
 /// The application as every handler gets it. Cheap to clone.
@@ -68,6 +70,7 @@ impl AppState {
             upload: config.upload,
             allowed_origin: origin.map_err(|_| ConfigError::Invalid { name: "ALLOWED_ORIGIN", rule: rule() })?,
             authenticator: Authenticator::new(config.admin, &sdk),
+            links: LinkKeys::new(config.links, &sdk),
         })))
     }
 

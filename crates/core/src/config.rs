@@ -2,12 +2,22 @@
 
 use std::time::Duration;
 
-use crate::env::{ConfigError, Lookup, invalid, number, optional, required};
+use crate::env::{ConfigError, Lookup, flag, invalid, number, optional, required};
 use crate::transcoder::TranscoderConfig;
 
-/// S3 takes at most 5 GiB in one POST.
+/// S3 takes at most 5 GiB in one POST, and in one part.
 /// See <https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html>.
-const MAX_POST_BYTES: u64 = 5 * 1024 * 1024 * 1024;
+pub const MAX_POST_BYTES: u64 = 5 * 1024 * 1024 * 1024;
+/// The largest part of a multipart upload.
+pub const MAX_PART_BYTES: u64 = MAX_POST_BYTES;
+/// The smallest part of a multipart upload, but for the last.
+pub const MIN_PART_BYTES: u64 = 5 * 1024 * 1024;
+/// Parts of a multipart upload.
+pub const MAX_PARTS: u64 = 10_000;
+/// What all parts together may have.
+const MAX_MULTIPART_BYTES: u64 = MAX_PARTS * MAX_PART_BYTES;
+/// A shorter secret could be guessed.
+pub const MIN_LINK_SECRET_LENGTH: usize = 32;
 const DAY: u64 = 24 * 60 * 60;
 /// A hundred years.
 const MAX_DAYS: u64 = 36_500;
@@ -32,23 +42,27 @@ pub struct ApiConfig {
     pub media_bucket: String,
     /// The bucket that holds the transcoded videos.
     pub output_bucket: String,
-    /// What an upload form allows.
+    /// What an upload may be, and who may begin one.
     pub upload: UploadConfig,
     /// The one origin whose pages may call the API; `None` allows every origin.
     pub allowed_origin: Option<String>,
     /// Where the admin's name and password come from.
     pub admin: AdminConfig,
+    /// Where the secret of upload links comes from.
+    pub links: LinkConfig,
 }
 
-/// What an upload form allows.
+/// What an upload may be, and who may begin one.
 #[derive(Debug, Clone)]
 pub struct UploadConfig {
     /// The canned ACL that the form carries, if one is configured.
     pub acl: Option<String>,
-    /// How long a form can be used.
+    /// How long a form, or the link of a part, can be used.
     pub expires: Duration,
-    /// The largest upload, in bytes.
+    /// The largest upload, in bytes; a form takes at most [`MAX_POST_BYTES`] of it.
     pub max_bytes: u64,
+    /// Whether only upload links can begin one.
+    pub requires_link: bool,
 }
 
 /// Where the admin's name and password come from.
@@ -66,6 +80,33 @@ pub enum AdminConfig {
         /// ADMIN_SECRET_ARN.
         arn: String,
     },
+}
+
+/// Where the secret of upload links comes from.
+#[derive(Clone)]
+pub enum LinkConfig {
+    /// There are no links.
+    None,
+    /// UPLOAD_LINK_SECRET: the local system.
+    Fixed {
+        /// The secret.
+        secret: String,
+    },
+    /// From this Secrets Manager secret, a text.
+    Secret {
+        /// UPLOAD_LINK_SECRET_ARN.
+        arn: String,
+    },
+}
+
+impl std::fmt::Debug for LinkConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::None => f.write_str("LinkConfig::None"),
+            Self::Fixed { .. } => f.write_str("LinkConfig::Fixed"),
+            Self::Secret { arn } => write!(f, "LinkConfig::Secret({arn})"),
+        }
+    }
 }
 
 impl std::fmt::Debug for AdminConfig {
@@ -103,13 +144,18 @@ impl ApiConfig {
     /// # Errors
     /// The first variable that is missing or breaks its rule.
     pub fn from_env(lookup: Lookup) -> Result<Self, ConfigError> {
+        let (upload, links) = (UploadConfig::from_env(lookup)?, LinkConfig::from_env(lookup)?);
+        if upload.requires_link && matches!(links, LinkConfig::None) {
+            return Err(ConfigError::Missing("UPLOAD_LINK_SECRET_ARN (since REQUIRE_UPLOAD_LINK is true)"));
+        }
         Ok(Self {
             table: required(lookup, "RESPONSES_TABLE_NAME")?,
             media_bucket: required(lookup, "MEDIA_BUCKET_NAME")?,
             output_bucket: required(lookup, "OUTPUT_BUCKET_NAME")?,
-            upload: UploadConfig::from_env(lookup)?,
+            upload,
             allowed_origin: allowed_origin(lookup)?,
             admin: AdminConfig::from_env(lookup)?,
+            links,
         })
     }
 }
@@ -119,7 +165,8 @@ impl UploadConfig {
         Ok(Self {
             acl: acl(lookup)?,
             expires: Duration::from_secs(number(lookup, "UPLOAD_EXPIRES_SECONDS", 3600, (1, 7 * DAY))?),
-            max_bytes: number(lookup, "MAX_UPLOAD_BYTES", MAX_POST_BYTES, (1, MAX_POST_BYTES))?,
+            max_bytes: number(lookup, "MAX_UPLOAD_BYTES", MAX_POST_BYTES, (1, MAX_MULTIPART_BYTES))?,
+            requires_link: flag(lookup, "REQUIRE_UPLOAD_LINK")?,
         })
     }
 }
@@ -134,6 +181,19 @@ impl AdminConfig {
             username: required(lookup, "ADMIN_USERNAME").map_err(missing)?,
             password: required(lookup, "ADMIN_PASSWORD").map_err(missing)?,
         })
+    }
+}
+
+impl LinkConfig {
+    fn from_env(lookup: Lookup) -> Result<Self, ConfigError> {
+        if let Some(arn) = optional(lookup, "UPLOAD_LINK_SECRET_ARN") {
+            return Ok(Self::Secret { arn });
+        }
+        match optional(lookup, "UPLOAD_LINK_SECRET") {
+            None => Ok(Self::None),
+            Some(secret) if secret.len() >= MIN_LINK_SECRET_LENGTH => Ok(Self::Fixed { secret }),
+            Some(_) => Err(invalid("UPLOAD_LINK_SECRET", "at least 32 characters long")),
+        }
     }
 }
 
@@ -264,8 +324,10 @@ mod tests {
         for (name, value, rule) in [
             ("UPLOAD_EXPIRES_SECONDS", "0", "a whole number from 1 to 604800"),
             ("UPLOAD_EXPIRES_SECONDS", "604801", "a whole number from 1 to 604800"),
-            ("MAX_UPLOAD_BYTES", "5368709121", "a whole number from 1 to 5368709120"),
-            ("MAX_UPLOAD_BYTES", "5 GiB", "a whole number from 1 to 5368709120"),
+            ("MAX_UPLOAD_BYTES", "53687091200001", "a whole number from 1 to 53687091200000"),
+            ("MAX_UPLOAD_BYTES", "5 GiB", "a whole number from 1 to 53687091200000"),
+            ("REQUIRE_UPLOAD_LINK", "yes", "true or false"),
+            ("UPLOAD_LINK_SECRET", "short", "at least 32 characters long"),
             ("UPLOAD_ACL", "public", "one of private, public-read"),
             ("ALLOWED_ORIGIN", "https://example.com/", "* or one origin"),
             ("ALLOWED_ORIGIN", "example.com", "* or one origin"),
@@ -277,6 +339,17 @@ mod tests {
                 "{message}"
             );
         }
+    }
+
+    #[test]
+    fn links_are_required_only_where_they_can_be_made() {
+        let secret = ("UPLOAD_LINK_SECRET", "0123456789abcdef0123456789abcdef");
+        assert!(!api(&[]).unwrap().upload.requires_link);
+        assert!(api(&[("REQUIRE_UPLOAD_LINK", "true"), secret]).unwrap().upload.requires_link);
+        assert!(api(&[("REQUIRE_UPLOAD_LINK", "true")]).unwrap_err().contains("UPLOAD_LINK_SECRET_ARN"));
+        let from_secret = api(&[("UPLOAD_LINK_SECRET_ARN", "arn:x"), secret]).unwrap().links;
+        assert!(matches!(from_secret, LinkConfig::Secret { arn } if arn == "arn:x"));
+        assert!(!format!("{:?}", api(&[secret]).unwrap()).contains(secret.1));
     }
 
     #[test]

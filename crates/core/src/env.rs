@@ -66,6 +66,15 @@ pub(crate) fn number(
         .ok_or_else(|| invalid(name, format_args!("a whole number from {min} to {max}")))
 }
 
+/// Reads a switch, off where it is not set.
+pub(crate) fn flag(lookup: Lookup, name: &'static str) -> Result<bool, ConfigError> {
+    match optional(lookup, name).as_deref() {
+        None | Some("false") => Ok(false),
+        Some("true") => Ok(true),
+        Some(_) => Err(invalid(name, "true or false")),
+    }
+}
+
 /// Returns the error of a variable that breaks its rule.
 pub(crate) fn invalid(name: &'static str, rule: impl Display) -> ConfigError {
     ConfigError::Invalid { name, rule: rule.to_string() }

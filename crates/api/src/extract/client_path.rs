@@ -1,12 +1,26 @@
 //! The stage of an API Gateway: `/api/videos` of stage `api` is the route `/videos`.
 
 use axum::extract::Request;
-use axum::http::Uri;
+use axum::http::{HeaderMap, Uri, header};
 use lambda_http::request::RequestContext;
+
+use crate::error::Error;
 
 /// The path as the client wrote it, with the stage: what a link to the next page must start with.
 #[derive(Debug, Clone)]
 pub struct ClientPath(pub String);
+
+/// Returns the URL of a path as the client reaches this API: API Gateway passes on how, a local system has no proxy.
+///
+/// # Errors
+/// [`Error::BadRequest`] for a request without a host.
+pub fn client_url(headers: &HeaderMap, path: &str) -> Result<String, Error> {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let host =
+        text(header::HOST.as_str()).ok_or_else(|| Error::BadRequest("the Host header must be given".to_owned()))?;
+    let scheme = text("x-forwarded-proto").filter(|scheme| *scheme == "https").unwrap_or("http");
+    Ok(format!("{scheme}://{host}{path}"))
+}
 
 /// Removes the stage, which `lambda_http` puts before the path.
 pub async fn strip_stage(mut request: Request) -> Request {

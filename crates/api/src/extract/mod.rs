@@ -1,11 +1,15 @@
-//! What handlers take from a request, checked: who, which path, which query.
+//! What handlers take from a request, checked: who, which path, which query, which body.
 
+mod access;
 mod admin;
+mod body;
 mod client_path;
 mod path;
 mod query;
 
+pub use access::Access;
 pub use admin::Admin;
-pub use client_path::{ClientPath, strip_stage};
-pub use path::project_and_step;
-pub use query::{PROJECT_IS_EMPTY, Query};
+pub use body::Body;
+pub use client_path::{ClientPath, client_url, strip_stage};
+pub use path::{PathResult, ProjectAndStep, parameters, project_and_step};
+pub use query::{MAIL_IS_EMPTY, PROJECT_IS_EMPTY, Query};

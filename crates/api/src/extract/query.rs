@@ -1,5 +1,7 @@
 //! The query string, read without losing the difference between an absent, an empty and a wrong parameter.
 
+use std::ops::RangeInclusive;
+
 use video_core::ids::{Mail, MediaType};
 use video_core::records::{Cursor, Filter, RecordId};
 
@@ -64,6 +66,24 @@ impl Query {
             Some(mail) if RecordId::is_placeholder(mail) => Ok(Some(mail.to_owned())),
             _ => Ok(self.optional_mail()?.map(|mail| mail.as_str().to_owned())),
         }
+    }
+
+    /// Returns the value of a parameter that a request must have.
+    pub fn required(&self, name: &'static str) -> Result<&str, Error> {
+        self.get(name).ok_or_else(|| Error::BadRequest(format!("{name} must be given")))
+    }
+
+    /// Returns a whole number, if it is given.
+    pub fn number(&self, name: &'static str, range: RangeInclusive<u64>) -> Result<Option<u64>, Error> {
+        let Some(text) = self.get(name) else { return Ok(None) };
+        let number = text.parse().ok().filter(|number| range.contains(number));
+        let rule = || format!("{name} must be a whole number from {} to {}", range.start(), range.end());
+        number.map(Some).ok_or_else(|| Error::BadRequest(rule()))
+    }
+
+    /// Returns a parameter as it came, if it is given.
+    pub fn text(&self, name: &str) -> Option<String> {
+        self.get(name).map(str::to_owned)
     }
 
     pub fn media_type(&self) -> Result<MediaType, Error> {

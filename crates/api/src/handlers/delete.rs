@@ -4,8 +4,7 @@
 use std::time::SystemTime;
 
 use axum::Json;
-use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, RawQuery, State as Shared};
+use axum::extract::{RawQuery, State as Shared};
 use axum::http::StatusCode;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use serde::Serialize;
@@ -14,7 +13,7 @@ use video_core::ids::project_step;
 use video_core::records::RecordId;
 
 use crate::error::Error;
-use crate::extract::{Admin, Query, project_and_step};
+use crate::extract::{Admin, PathResult, ProjectAndStep, Query, project_and_step};
 use crate::state::{App, AppState};
 
 /// Records that one request marks.
@@ -34,7 +33,7 @@ pub struct Deletion {
 pub async fn delete_video(
     _admin: Admin,
     Shared(state): Shared<AppState>,
-    path: Result<Path<(String, String)>, PathRejection>,
+    path: PathResult<ProjectAndStep>,
     RawQuery(query): RawQuery,
 ) -> Result<(StatusCode, Json<Deletion>), Error> {
     let (project, step) = project_and_step(path)?;

@@ -3,21 +3,23 @@
 use std::time::SystemTime;
 
 use axum::Json;
-use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, RawQuery, State as Shared};
+use axum::extract::{RawQuery, State as Shared};
 use video_core::aws::{PostPolicy, PresignedPost};
-use video_core::ids::{ObjectKey, project_step};
-use video_core::records::RecordId;
+use video_core::config::MAX_POST_BYTES;
+use video_core::ids::{MediaType, ObjectKey};
 
 use crate::error::Error;
-use crate::extract::{PROJECT_IS_EMPTY, Query, project_and_step};
+use crate::extract::{Access, PROJECT_IS_EMPTY, PathResult, ProjectAndStep, Query, project_and_step};
+use crate::links::UploadLink;
 use crate::state::{App, AppState};
+use crate::upload_target::UploadTarget;
 
 /// `GET /presignedurl/{project}/{step}?mail=`: issues an upload form. The record is written first: a form without a
 /// record is never issued.
 pub async fn presigned_url(
+    access: Access,
     Shared(state): Shared<AppState>,
-    path: Result<Path<(String, String)>, PathRejection>,
+    path: PathResult<ProjectAndStep>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<PresignedPost>, Error> {
     let query = Query::new(query.as_deref());
@@ -27,15 +29,8 @@ pub async fn presigned_url(
     let mail = query.required_mail()?;
     let (project, step) = project_and_step(path)?;
     let media_type = query.media_type()?;
-
-    let key = ObjectKey::of_upload(&project, step, &mail, media_type);
-    let id = RecordId { project_step: project_step(&project, step), mail: mail.as_str().to_owned() };
-    let now = SystemTime::now();
-    if !state.table.record_form(&id, &key, now).await? {
-        return Err(Error::Conflict("the video is being deleted"));
-    }
-    tracing::info!(video.key = %key, "upload form issued");
-    Ok(Json(state.form(&key, media_type.content_type(), now)))
+    let target = UploadTarget { project, step, mail };
+    Ok(Json(state.issue_form(&access, &target, media_type).await?))
 }
 
 /// `/presignedurl//{step}`: checked in the original's order, where a missing mail comes before a missing project.
@@ -47,7 +42,55 @@ pub async fn presigned_url_without_project(RawQuery(query): RawQuery) -> Error {
     query.required_mail().err().unwrap_or(PROJECT_IS_EMPTY)
 }
 
+/// `GET /u/{token}/presignedurl`: issues a form for the video of an upload link.
+pub async fn presigned_url_of_link(
+    link: UploadLink,
+    Shared(state): Shared<AppState>,
+    RawQuery(query): RawQuery,
+) -> Result<Json<PresignedPost>, Error> {
+    let query = Query::new(query.as_deref());
+    query.allow_only(&["type"])?;
+    let (target, media_type) = (link.target.clone(), query.media_type()?);
+    Ok(Json(state.issue_form(&Access::Link(link), &target, media_type).await?))
+}
+
 impl App {
+    /// Records that a form is issued, and signs it.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] or [`Error::Gone`] for a video that is, or was, erased; [`Error::Unavailable`].
+    pub(super) async fn issue_form(
+        &self,
+        access: &Access,
+        target: &UploadTarget,
+        media_type: MediaType,
+    ) -> Result<PresignedPost, Error> {
+        let now = SystemTime::now();
+        let key = self.record_upload(access, target, media_type, now).await?;
+        tracing::info!(video.key = %key, "upload form issued");
+        Ok(self.form(&key, media_type.content_type(), now))
+    }
+
+    /// Records that an upload is about to begin; returns its key.
+    ///
+    /// # Errors
+    /// As [`Self::issue_form`].
+    pub(super) async fn record_upload(
+        &self,
+        access: &Access,
+        target: &UploadTarget,
+        media_type: MediaType,
+        now: SystemTime,
+    ) -> Result<ObjectKey, Error> {
+        let (id, key) = (target.record_id(), target.key(media_type));
+        match access {
+            Access::Open if self.table.record_form(&id, &key, now).await? => Ok(key),
+            Access::Link(_) if self.table.renew_form(&id, &key, now).await? => Ok(key),
+            Access::Open => Err(Error::Conflict("the video is being deleted")),
+            Access::Link(_) => Err(Error::Gone("the video of this upload link was deleted")),
+        }
+    }
+
     /// Signs a form for one key and one media type.
     fn form(&self, key: &ObjectKey, content_type: &str, now: SystemTime) -> PresignedPost {
         let mut fields = vec![("Content-Type", content_type), ("success_action_status", "201")];
@@ -56,7 +99,7 @@ impl App {
             bucket: &self.media,
             key: key.as_str(),
             fields: &fields,
-            length: Some(1..=self.upload.max_bytes),
+            length: Some(1..=self.upload.max_bytes.min(MAX_POST_BYTES)),
             expires_in: self.upload.expires,
         };
         self.signer.presign_post(&policy, now)

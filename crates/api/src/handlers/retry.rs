@@ -6,22 +6,21 @@
 use std::time::SystemTime;
 
 use axum::Json;
-use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, RawQuery, State as Shared};
+use axum::extract::{RawQuery, State as Shared};
 use axum::http::StatusCode;
 use video_core::event_bus::{Detail, EventType};
 use video_core::ids::project_step;
 use video_core::records::{NotRetryable, Record, RecordId};
 
 use crate::error::Error;
-use crate::extract::{Admin, Query, project_and_step};
+use crate::extract::{Admin, PathResult, ProjectAndStep, Query, project_and_step};
 use crate::state::AppState;
 
 /// `POST /videos/{project}/{step}/retry?mail=`: 202 with the record as it is now.
 pub async fn retry(
     _admin: Admin,
     Shared(state): Shared<AppState>,
-    path: Result<Path<(String, String)>, PathRejection>,
+    path: PathResult<ProjectAndStep>,
     RawQuery(query): RawQuery,
 ) -> Result<(StatusCode, Json<Record>), Error> {
     let (project, step) = project_and_step(path)?;

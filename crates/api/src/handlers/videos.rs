@@ -44,12 +44,12 @@ pub async fn videos(
 
 /// A record as the admin sees it.
 #[derive(Serialize)]
-struct Video {
+pub(super) struct Video {
     #[serde(flatten)]
-    record: Record,
+    pub(super) record: Record,
     /// A link to the result, for a while.
     #[serde(skip_serializing_if = "Option::is_none")]
-    playback: Option<String>,
+    pub(super) playback: Option<String>,
     /// A link to the upload, for a while.
     #[serde(skip_serializing_if = "Option::is_none")]
     original: Option<String>,
@@ -57,7 +57,7 @@ struct Video {
 
 impl App {
     /// Adds a record's links.
-    fn video(&self, record: Record, now: SystemTime) -> Video {
+    pub(super) fn video(&self, record: Record, now: SystemTime) -> Video {
         let output = record.output.as_ref().filter(|_| record.status == Some(Status::Ready));
         let playback = output.map(|key| self.link(&self.output, key, now));
         let original = record.uploaded_key.as_ref().map(|key| self.link(&self.media, key, now));

@@ -12,4 +12,5 @@ pub use bucket::Bucket;
 pub(crate) use client::never_connected;
 pub use config::{AwsConfig, Endpoints};
 pub use presigned_post::{PostPolicy, PresignedPost};
+pub use presigned_url::PresignedRequest;
 pub use signer::Signer;

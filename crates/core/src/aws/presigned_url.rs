@@ -1,4 +1,4 @@
-//! A short-lived link to one object: S3's presigned request, signed with SigV4 in the query.
+//! A short-lived link for one request: S3's presigned URL, signed with SigV4 in the query.
 //!
 //! See <https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html>.
 
@@ -10,14 +10,37 @@ use sha2::{Digest, Sha256};
 use super::signer::{ALGORITHM, Signer};
 use crate::percent::QUERY;
 
+/// What a presigned URL allows.
+#[derive(Debug)]
+pub struct PresignedRequest<'a> {
+    /// The HTTP method.
+    pub method: &'a str,
+    /// One of [`super::Bucket::object_url`], whose path is encoded as SigV4 wants it.
+    pub object_url: &'a str,
+    /// Parameters of the query, in the order of their names, which all sort behind `X-Amz-`.
+    pub query: &'a [(&'a str, &'a str)],
+    /// The length of the body, if it must have just this one.
+    pub content_length: Option<u64>,
+    /// How long it can be used; it ends earlier when the credentials do.
+    pub expires_in: Duration,
+}
+
 impl Signer {
     /// Returns `object_url` with a signature that lets anyone GET it for `expires_in`, or until the credentials end.
-    ///
-    /// The URL is one of [`super::Bucket::object_url`], whose path is encoded as SigV4 wants it.
     #[must_use]
     pub fn presign_get(&self, object_url: &str, expires_in: Duration, now: SystemTime) -> String {
+        let request = PresignedRequest { method: "GET", object_url, query: &[], content_length: None, expires_in };
+        self.presign(&request, now)
+    }
+
+    /// Returns the URL with a signature that lets anyone send this one request.
+    #[must_use]
+    pub fn presign(&self, request: &PresignedRequest, now: SystemTime) -> String {
         let scope = self.scope(now);
-        let lifetime = self.expiry(now, expires_in).duration_since(now).unwrap_or_default().as_secs().to_string();
+        let lifetime = self.lifetime(request.expires_in, now).as_secs().to_string();
+        let (host, path) = host_and_path(request.object_url);
+        let length = request.content_length.map(|length| format!("content-length:{length}\n")).unwrap_or_default();
+        let signed_headers = if length.is_empty() { "host" } else { "content-length;host" };
         // In the order of their names, which the canonical request asks for.
         let mut parameters = vec![
             ("X-Amz-Algorithm", ALGORITHM),
@@ -26,19 +49,27 @@ impl Signer {
             ("X-Amz-Expires", &lifetime),
         ];
         parameters.extend(self.session_token().map(|token| ("X-Amz-Security-Token", token)));
-        parameters.push(("X-Amz-SignedHeaders", "host"));
+        parameters.push(("X-Amz-SignedHeaders", signed_headers));
+        parameters.extend_from_slice(request.query);
         let query: Vec<String> = parameters
             .into_iter()
             .map(|(name, value)| format!("{name}={}", utf8_percent_encode(value, QUERY)))
             .collect();
         let query = query.join("&");
 
-        let (host, path) = host_and_path(object_url);
-        let canonical_request = format!("GET\n{path}\n{query}\nhost:{host}\n\nhost\nUNSIGNED-PAYLOAD");
+        let method = request.method;
+        let canonical_request =
+            format!("{method}\n{path}\n{query}\n{length}host:{host}\n\n{signed_headers}\nUNSIGNED-PAYLOAD");
         let digest = hex::encode(Sha256::digest(canonical_request));
         let string_to_sign = format!("{ALGORITHM}\n{}\n{}\n{digest}", scope.date, scope.text);
         let signature = self.signature(&string_to_sign, now);
-        format!("{object_url}?{query}&X-Amz-Signature={signature}")
+        format!("{}?{query}&X-Amz-Signature={signature}", request.object_url)
+    }
+
+    /// Returns how long a signature of now lasts.
+    #[must_use]
+    pub fn lifetime(&self, expires_in: Duration, now: SystemTime) -> Duration {
+        self.expiry(now, expires_in).duration_since(now).unwrap_or_default()
     }
 }
 
@@ -86,8 +117,13 @@ mod tests {
         assert!(link.ends_with(end), "{link}");
     }
 
-    /// What the SDK's own signer makes of the same link.
-    fn signed_by_the_sdk(aws: &AwsConfig, url: &str, expires_in: Duration, now: SystemTime) -> String {
+    /// What the SDK's own signer makes of the same request.
+    fn signed_by_the_sdk(
+        aws: &AwsConfig,
+        (method, url): (&str, &str),
+        headers: &[(&str, &str)],
+        (expires_in, now): (Duration, SystemTime),
+    ) -> String {
         let mut settings = SigningSettings::default();
         settings.signature_location = SignatureLocation::QueryParams;
         settings.expires_in = Some(expires_in);
@@ -96,7 +132,8 @@ mod tests {
         let identity = aws.credentials.clone().into();
         let parameters = v4::SigningParams::builder().identity(&identity).region(&aws.region).name("s3");
         let parameters = parameters.time(now).settings(settings).build().unwrap();
-        let request = SignableRequest::new("GET", url, std::iter::empty(), SignableBody::UnsignedPayload).unwrap();
+        let headers = headers.iter().copied();
+        let request = SignableRequest::new(method, url, headers, SignableBody::UnsignedPayload).unwrap();
         sign(request, &parameters.into()).unwrap().into_parts().1
     }
 
@@ -109,10 +146,34 @@ mod tests {
                 for key in ["Alba/0/c5e866594d810c0c3e1f.webm", "a b+c%/ü🎬~.mov", "a//../b.mp4"] {
                     let url = Bucket::new("media", &aws).object_url(key);
                     let link = Signer::new(&aws).presign_get(&url, hour, now);
-                    let expected = signed_by_the_sdk(&aws, &url, hour, now);
+                    let expected = signed_by_the_sdk(&aws, ("GET", &url), &[], (hour, now));
                     assert!(link.ends_with(&format!("&X-Amz-Signature={expected}")), "{link}");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn the_link_of_a_part_equals_the_sdks_and_may_fix_its_length() {
+        let (now, hour) = (parse_rfc3339("2026-11-24T03:00:00Z").unwrap(), Duration::from_hours(1));
+        let aws = aws(Some("a/token+with=signs"), None);
+        let object_url = Bucket::new("media", &aws).object_url("Alba/0/c5e866594d810c0c3e1f.webm");
+        let query = [("partNumber", "7"), ("uploadId", "a.b_c-d~e/f+g=")];
+        let with_query = format!("{object_url}?partNumber=7&uploadId=a.b_c-d~e%2Ff%2Bg%3D");
+        for content_length in [None, Some(5_242_880)] {
+            let request = PresignedRequest {
+                method: "PUT",
+                object_url: &object_url,
+                query: &query,
+                content_length,
+                expires_in: hour,
+            };
+            let link = Signer::new(&aws).presign(&request, now);
+            let length = content_length.map(|length| length.to_string());
+            let headers: Vec<_> = length.iter().map(|length| ("content-length", length.as_str())).collect();
+            let expected = signed_by_the_sdk(&aws, ("PUT", &with_query), &headers, (hour, now));
+            assert!(link.ends_with(&format!("&X-Amz-Signature={expected}")), "{link}");
+            assert_eq!(link.contains("content-length"), content_length.is_some());
         }
     }
 }

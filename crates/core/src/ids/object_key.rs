@@ -4,7 +4,7 @@ use std::fmt;
 
 use percent_encoding::percent_decode_str;
 
-use super::{Mail, MediaType, Project, Step};
+use super::{Mail, MediaType, Project, Step, ValidationError};
 
 /// An object's key in the media bucket: one that we signed, or anyone's.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +36,20 @@ impl ObjectKey {
     #[must_use]
     pub fn of_upload(project: &Project, step: Step, mail: &Mail, media_type: MediaType) -> Self {
         Self(format!("{project}/{step}/{}.{}", mail.hash(), media_type.extension()))
+    }
+
+    /// Reads the key of an upload: one that [`Self::of_upload`] makes.
+    ///
+    /// # Errors
+    /// [`ValidationError`] for any other key.
+    pub fn from_upload(key: &str) -> Result<Self, ValidationError> {
+        let key = Self(key.to_owned());
+        let known = key.upload_prefix().is_some_and(|prefix| {
+            let extension = &key.0[prefix.len()..];
+            MediaType::ALL.iter().any(|media_type| media_type.extension() == extension)
+        });
+        let rule = "the key of an upload, as its form or its multipart upload names it";
+        if known { Ok(key) } else { Err(ValidationError { field: "key", rule }) }
     }
 
     /// Decodes the key of an S3 event, which is form-urlencoded: `+` is a space.
@@ -244,6 +258,16 @@ mod tests {
             "Alba/0/c5e866594d810c0c3e1f.webm/x.webm",
         ] {
             assert_eq!(ObjectKey::from_event(key).unwrap().upload_prefix(), None, "{key}");
+        }
+    }
+
+    #[test]
+    fn an_uploads_key_has_the_extension_of_a_media_type() {
+        for extension in ["webm", "mp4", "mov"] {
+            assert!(ObjectKey::from_upload(&format!("Alba/0/c5e866594d810c0c3e1f.{extension}")).is_ok());
+        }
+        for key in ["", "Alba/0/clip.mp4", "Alba/0/c5e866594d810c0c3e1f.avi", "Alba/0/c5e866594d810c0c3e1f.MP4"] {
+            assert_eq!(ObjectKey::from_upload(key).unwrap_err().field, "key", "{key}");
         }
     }
 

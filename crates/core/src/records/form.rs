@@ -17,4 +17,13 @@ impl Table {
     pub async fn record_form(&self, id: &RecordId, key: &ObjectKey, now: SystemTime) -> Result<bool, Error> {
         self.apply(id, transitions::form_issued(id, key, now)).await
     }
+
+    /// The same for a record that must be there already, since it was written with an upload link; false when it was
+    /// erased.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn renew_form(&self, id: &RecordId, key: &ObjectKey, now: SystemTime) -> Result<bool, Error> {
+        self.apply(id, transitions::form_renewed(id, key, now)).await
+    }
 }

@@ -25,6 +25,11 @@ pub(super) fn form_issued(id: &RecordId, key: &ObjectKey, now: SystemTime) -> Up
         .set("updatedAt", rfc3339(now))
 }
 
+/// The same for whoever has an upload link, whose record was written with it: an erased one does not come back.
+pub(super) fn form_renewed(id: &RecordId, key: &ObjectKey, now: SystemTime) -> Update {
+    form_issued(id, key, now).when(When::Exists("ProjectStep"))
+}
+
 /// An unsolicited upload gets its record, unless the place belongs to another key.
 pub(super) fn adopted(id: &RecordId, key: &ObjectKey, now: SystemTime) -> Update {
     listed(id, key, now)

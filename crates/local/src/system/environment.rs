@@ -16,6 +16,8 @@ pub(super) const PIPELINE: &str = "videos";
 /// A little longer than the function's timeout, as in `template.yaml`, but shorter than there: after a crash a
 /// developer waits seconds.
 const LEASE_SECONDS: &str = "10";
+/// As well known as the admin's password: nobody but this machine reaches the system.
+const UPLOAD_LINK_SECRET: &str = "the-upload-links-of-a-local-system";
 /// s3s buffers a form in memory, so the limit is below S3's 5 GiB.
 const MAX_UPLOAD_BYTES: &str = "1073741824";
 
@@ -51,6 +53,7 @@ impl Environment {
             ("MAX_UPLOAD_BYTES", MAX_UPLOAD_BYTES),
             ("ADMIN_USERNAME", "admin"),
             ("ADMIN_PASSWORD", "local"),
+            ("UPLOAD_LINK_SECRET", UPLOAD_LINK_SECRET),
         ];
         let defaults = defaults.map(|(name, value)| (name.to_owned(), value.to_owned()));
         Self(defaults.into_iter().chain(overrides.iter().cloned()).collect())

@@ -1,12 +1,15 @@
 //! What the functions do with objects, beside what browsers do with forms and links.
 
+mod multipart;
+
 use aws_sdk_s3::Client;
-use aws_sdk_s3::operation::abort_multipart_upload::AbortMultipartUploadError;
 use aws_sdk_s3::types::{Delete, ObjectIdentifier};
 use aws_types::SdkConfig;
 
 use crate::Error;
 use crate::aws::AwsConfig;
+
+pub use multipart::{MultipartError, MultipartUpload, Part, etag_of_parts};
 
 const SERVICE: &str = "S3";
 
@@ -27,9 +30,17 @@ impl Storage {
     /// # Errors
     /// [`Error::Unavailable`].
     pub async fn exists(&self, bucket: &str, key: &str) -> Result<bool, Error> {
+        Ok(self.etag(bucket, key).await?.is_some())
+    }
+
+    /// Returns an object's ETag, in quotes; nothing where there is no such object. See [`Self::exists`].
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn etag(&self, bucket: &str, key: &str) -> Result<Option<String>, Error> {
         match self.0.head_object().bucket(bucket).key(key).send().await {
-            Ok(_) => Ok(true),
-            Err(error) if error.raw_response().is_some_and(|response| response.status().as_u16() == 404) => Ok(false),
+            Ok(object) => Ok(Some(object.e_tag.unwrap_or_default())),
+            Err(error) if error.raw_response().is_some_and(|response| response.status().as_u16() == 404) => Ok(None),
             Err(error) => Err(Error::unavailable(SERVICE, "HeadObject", &error)),
         }
     }
@@ -96,37 +107,6 @@ impl Storage {
                 error.code().unwrap_or_default(),
                 error.message().unwrap_or_default()
             ))),
-        }
-    }
-
-    /// Aborts the unfinished multipart uploads whose key starts with `prefix`; returns how many.
-    ///
-    /// # Errors
-    /// [`Error::Unavailable`].
-    pub async fn abort_multipart_uploads(&self, bucket: &str, prefix: &str) -> Result<usize, Error> {
-        let (mut aborted, mut key_marker, mut upload_id_marker) = (0, None, None);
-        loop {
-            let list = self.0.list_multipart_uploads().bucket(bucket).prefix(prefix);
-            let list = list.set_key_marker(key_marker).set_upload_id_marker(upload_id_marker).send().await;
-            let page = list.map_err(|error| Error::unavailable(SERVICE, "ListMultipartUploads", &error))?;
-            for upload in page.uploads() {
-                self.abort_multipart_upload(bucket, upload.key().zip(upload.upload_id())).await?;
-                aborted += 1;
-            }
-            if !page.is_truncated.unwrap_or_default() {
-                return Ok(aborted);
-            }
-            (key_marker, upload_id_marker) = (page.next_key_marker, page.next_upload_id_marker);
-        }
-    }
-
-    async fn abort_multipart_upload(&self, bucket: &str, upload: Option<(&str, &str)>) -> Result<(), Error> {
-        let Some((key, upload_id)) = upload else { return Ok(()) };
-        match self.0.abort_multipart_upload().bucket(bucket).key(key).upload_id(upload_id).send().await {
-            Err(error) if !error.as_service_error().is_some_and(AbortMultipartUploadError::is_no_such_upload) => {
-                Err(Error::unavailable(SERVICE, "AbortMultipartUpload", &error))
-            }
-            _ => Ok(()),
         }
     }
 }

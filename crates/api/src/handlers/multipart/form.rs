@@ -1,0 +1,40 @@
+//! The plain form, for files that need no parts.
+
+use axum::Json;
+use axum::extract::{RawQuery, State as Shared};
+use serde::Serialize;
+use video_core::aws::PresignedPost;
+
+use super::{Metadata, media_type};
+use crate::error::Error;
+use crate::extract::{Access, Query};
+use crate::state::AppState;
+
+/// A form in Companion's shape.
+#[derive(Serialize)]
+pub struct UppyForm {
+    method: &'static str,
+    #[serde(flatten)]
+    form: PresignedPost,
+    /// Seconds.
+    expires: u64,
+}
+
+/// `GET /s3/params?filename&type&metadata[mail]&metadata[project]&metadata[step]`: issues an upload form.
+pub async fn form(
+    access: Access,
+    Shared(state): Shared<AppState>,
+    RawQuery(query): RawQuery,
+) -> Result<Json<UppyForm>, Error> {
+    let query = Query::new(query.as_deref());
+    let metadata = Metadata {
+        mail: query.text("metadata[mail]").unwrap_or_default(),
+        project: query.text("metadata[project]").unwrap_or_default(),
+        step: query.text("metadata[step]").unwrap_or_default().into(),
+    };
+    let target = access.target(&metadata)?;
+    let media_type = media_type(query.text("type").as_deref(), query.text("filename").as_deref())?;
+    let form = state.issue_form(&access, &target, media_type).await?;
+    let expires = state.signer.lifetime(state.upload.expires, std::time::SystemTime::now()).as_secs();
+    Ok(Json(UppyForm { method: "POST", form, expires }))
+}
