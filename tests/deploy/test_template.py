@@ -173,7 +173,8 @@ def test_a_bucket_deletes_old_versions_and_unfinished_uploads_and_nothing_else(b
         "AbortUnfinishedUploads": {
             "Id": "AbortUnfinishedUploads",
             "Status": "Enabled",
-            "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 7},
+            # Whatever is begun without a form is S3's to keep until then.
+            "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 1 if bucket == "MediaBucket" else 7},
         },
     }
     assert T["Parameters"]["NoncurrentVersionDays"]["MinValue"] == 1
@@ -370,6 +371,8 @@ def test_the_api_signs_forms_and_links_and_learns_that_an_upload_is_missing():
         "GetObject": [UPLOADS, RESULTS],
         "ListBucket": [MEDIA],
         "PutObjectAcl": [UPLOADS],
+        "ListMultipartUploadParts": [UPLOADS],
+        "AbortMultipartUpload": [UPLOADS],
     }
 
 
@@ -391,7 +394,9 @@ def test_the_events_function_finds_and_deletes_versions_and_reads_no_video():
 
 def test_no_other_role_may_delete_anything():
     actions = {role: [a for s in statements(ROLES[role]) for a in as_list(s["Action"])] for role in ROLES}
-    assert {role for role in ROLES if re.search("Delete|Abort|Cancel", " ".join(actions[role]))} == {"EventsRole"}
+    assert {role for role in ROLES if re.search("Delete|Cancel", " ".join(actions[role]))} == {"EventsRole"}
+    # Only what is no object yet can be aborted.
+    assert {role for role in ROLES if re.search("Abort", " ".join(actions[role]))} == {"ApiRole", "EventsRole"}
 
 
 @pytest.mark.parametrize("role", ["ApiRole", "EventsRole"])
@@ -463,6 +468,11 @@ def test_the_permission_to_set_acls_is_granted_only_with_an_acl():
     assert [statement["Fn::If"][0] for statement in conditional] == ["HasAcl"]
 
 
+def test_the_key_of_upload_links_is_generated_and_long():
+    secret = properties("UploadLinkSecret")["GenerateSecretString"]
+    assert secret == {"PasswordLength": 64, "ExcludePunctuation": True}
+
+
 def test_the_admins_password_is_generated():
     secret = properties("AdminSecret")["GenerateSecretString"]
     assert secret["GenerateStringKey"] == "password"
@@ -473,7 +483,7 @@ def test_the_admins_password_is_generated():
 # ---- Operation -------------------------------------------------------------------------------------------------------
 
 
-def test_the_api_is_throttled_and_its_access_log_has_no_query_strings():
+def test_the_api_is_throttled_and_its_access_log_has_neither_paths_nor_query_strings():
     (stage,) = [properties(name) for name in of_type("AWS::ApiGatewayV2::Stage")]
     assert stage["DefaultRouteSettings"] == {
         "ThrottlingRateLimit": {"Ref": "ThrottlingRateLimit"},
@@ -482,10 +492,22 @@ def test_the_api_is_throttled_and_its_access_log_has_no_query_strings():
     parameters = T["Parameters"]
     assert [parameters[f"Throttling{limit}Limit"]["Default"] for limit in ("Rate", "Burst")] == [200, 500]
     log = json.loads(stage["AccessLogSettings"]["Format"])
-    assert log["path"] == "$context.path"
-    # The variables that contain, or may contain, the query string.
-    assert not {"$context.requestOverride", "$context.customDomain.basePathMatched"} & set(log.values())
+    assert log["route"] == "$context.routeKey"
+    # The variables that contain, or may contain, the path with a link's token, or the query string with a mail.
+    forbidden = {"$context.path", "$context.requestOverride", "$context.customDomain.basePathMatched"}
+    assert not forbidden & set(log.values())
     assert "query" not in stage["AccessLogSettings"]["Format"].lower()
+
+
+def test_every_route_with_a_token_is_one_of_the_template():
+    paths = next(properties(name) for name in of_type("AWS::ApiGatewayV2::Api"))["Body"]["paths"]
+    assert {path for path in paths if "{token}" in path} == {
+        "/u/{token}",
+        "/u/{token}/video",
+        "/u/{token}/presignedurl",
+        "/u/{token}/s3/{proxy+}",
+    }
+    assert "/$default" in paths, "what is no route gets the API's own 404"
 
 
 def test_logs_expire():
