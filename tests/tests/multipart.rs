@@ -193,7 +193,7 @@ async fn an_upload_begins_only_with_a_mail_a_project_and_a_media_type() {
         (|request| request["metadata"]["mail"] = json!("nobody"), 400, "mail must be"),
         (|request| request["type"] = json!("image/png"), 400, "type must be"),
         (|request| request["filename"] = json!("clip.avi"), 400, "type must be"),
-        (|request| request["metadata"] = json!("none"), 400, "Failed to deserialize"),
+        (|request| request["metadata"] = json!("none"), 400, "metadata must be an object"),
     ] {
         let response = create(&system, "/s3", &request(change)).await;
         let message = rejection(response, StatusCode::from_u16(status).unwrap()).await;

@@ -9,8 +9,11 @@ use base64::prelude::BASE64_STANDARD;
 use proptest::prelude::*;
 use proptest::sample::select;
 
+use video_core::TranscoderKind;
+use video_tests::TestSystem;
+
 use super::response::{check_response, send};
-use super::text::{encoded, path, query, text};
+use super::text::{encoded, json, path, query, text};
 use super::{check, runtime, variables};
 
 const SHORT: u32 = 5_000;
@@ -38,7 +41,11 @@ struct Hostile {
 
 fn hostile_requests(cases: u32) {
     let runtime = runtime();
-    let api = runtime.block_on(variables()).api();
+    let system = runtime.block_on(TestSystem::start_without_events(TranscoderKind::MediaConvert));
+    let s3 = runtime.block_on(variables()).with("AWS_ENDPOINT_URL_S3", &*system.at.s3);
+    let s3 = s3.with("AWS_SECRET_ACCESS_KEY", system.at.secret_access_key);
+    let s3 = s3.with("MEDIA_BUCKET_NAME", system.at.media_bucket).with("OUTPUT_BUCKET_NAME", system.at.output_bucket);
+    let api = s3.with("UPLOAD_LINK_SECRET", "the-upload-links-of-the-fuzz-tests").api();
     let (forms, lists, others) = (Cell::new(0), Cell::new(0), Cell::new(0));
     check(cases, &hostile(), |hostile| {
         let Some(request) = hostile.request() else {
@@ -69,6 +76,9 @@ impl Hostile {
         };
         let uri: Uri = target(&self.path).parse().or_else(|_| encoded(&target(&self.path)).parse()).ok()?;
         let mut request = Request::builder().uri(uri).method(Method::from_bytes(self.method.as_bytes()).ok()?);
+        if self.body.starts_with(b"{") {
+            request = request.header("content-type", "application/json");
+        }
         for (name, value) in &self.headers {
             let name = HeaderName::from_bytes(name.as_bytes()).ok();
             if let Some((name, value)) = name.zip(HeaderValue::from_bytes(value).ok()) {
@@ -89,7 +99,7 @@ fn hostile() -> impl Strategy<Value = Hostile> {
         1 => "[A-Za-z!#$%&'*+.^_`|~0-9-]{1,12}",
     ];
     let headers = prop::collection::vec(header(), 0..5);
-    let body = prop_oneof![9 => Just(Vec::new()), 1 => prop::collection::vec(any::<u8>(), 0..300)];
+    let body = prop_oneof![7 => Just(Vec::new()), 1 => prop::collection::vec(any::<u8>(), 0..300), 2 => json()];
     (method, path(), prop::option::weighted(0.8, query()), headers, body)
         .prop_map(|(method, path, query, headers, body)| Hostile { method, path, query, headers, body })
 }

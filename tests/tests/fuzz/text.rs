@@ -22,12 +22,59 @@ pub fn encoded(target: &str) -> String {
 pub fn path() -> impl Strategy<Value = String> {
     let form = (project(), step()).prop_map(|(project, step)| format!("/presignedurl/{project}/{step}"));
     let retry = (project(), step()).prop_map(|(project, step)| format!("/videos/{project}/{step}/retry"));
-    let known =
-        select(vec!["/", "/hello", "/videos", "/videos/", "/upload", "/admin", "/openapi.yaml", "/presignedurl//0"]);
+    let known = select(vec![
+        "/",
+        "/hello",
+        "/videos",
+        "/videos/",
+        "/upload",
+        "/admin",
+        "/openapi.yaml",
+        "/presignedurl//0",
+        "/links",
+    ]);
     let random = prop::collection::vec(text(), 0..6).prop_map(|parts| format!("/{}", parts.join("/")));
     let slashes = select(vec!["", "/", "//", "%2f", "/.", "/..", ";a=b", "%00"]);
-    let shape = prop_oneof![5 => form, 2 => retry, 3 => known.prop_map(str::to_owned), 2 => random];
+    let shape = prop_oneof![5 => form, 2 => retry, 2 => parts(), 3 => known.prop_map(str::to_owned), 2 => random];
     (shape, prop_oneof![3 => Just(""), 1 => slashes]).prop_map(|(path, end)| format!("{path}{end}"))
+}
+
+/// Generates the routes of uploads in parts, some of them below an upload link.
+fn parts() -> impl Strategy<Value = String> {
+    let prefix = prop_oneof![3 => Just(String::new()), 1 => text().prop_map(|token| format!("/u/{token}"))];
+    let upload = prop_oneof![1 => text(), 1 => "[A-Za-z0-9._-]{1,40}"];
+    let shape = select(vec!["/video", "/presignedurl", "/s3/params", "/s3/multipart", "/s3/multipart/ID"]);
+    let end = prop_oneof![
+        2 => Just(String::new()),
+        1 => Just("/complete".to_owned()),
+        1 => step().prop_map(|number| format!("/{number}")),
+    ];
+    (prefix, shape, upload, end).prop_map(|(prefix, shape, upload, end)| match shape.strip_suffix("ID") {
+        Some(shape) => format!("{prefix}{shape}{upload}{end}"),
+        None => format!("{prefix}{shape}"),
+    })
+}
+
+/// Generates JSON bodies that a route might take.
+pub fn json() -> impl Strategy<Value = Vec<u8>> {
+    let value = prop_oneof![
+        2 => text().prop_map(serde_json::Value::from),
+        1 => any::<i64>().prop_map(serde_json::Value::from),
+        2 => select(vec!["a@b", "video/webm", "p", "0", "2027-01-01T00:00:00Z", ""]).prop_map(serde_json::Value::from),
+    ];
+    let name = select(vec!["type", "filename", "mail", "project", "step", "mails", "expiresAt", "PartNumber", "ETag"]);
+    let object = prop::collection::vec((name, value), 0..6).prop_map(|fields| {
+        serde_json::Value::Object(fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
+    });
+    let shape = select(vec!["", "metadata", "parts", "mails"]);
+    (object.clone(), object, shape).prop_map(|(mut outer, inner, shape)| {
+        match shape {
+            "" => {}
+            "metadata" => outer[shape] = inner,
+            _ => outer[shape] = serde_json::Value::Array(vec![inner]),
+        }
+        outer.to_string().into_bytes()
+    })
 }
 
 fn project() -> impl Strategy<Value = String> {
@@ -43,7 +90,24 @@ fn step() -> impl Strategy<Value = String> {
 }
 
 /// Names of parameters, the one that every form needs more often.
-const PARAMETERS: [&str; 9] = ["mail", "mail", "mail", "type", "project", "step", "status", "limit", "cursor"];
+const PARAMETERS: [&str; 16] = [
+    "mail",
+    "mail",
+    "mail",
+    "mail",
+    "mail",
+    "type",
+    "project",
+    "step",
+    "status",
+    "limit",
+    "cursor",
+    "key",
+    "size",
+    "metadata[mail]",
+    "metadata[project]",
+    "metadata[step]",
+];
 
 pub fn query() -> impl Strategy<Value = String> {
     let name = prop_oneof![
@@ -56,6 +120,7 @@ pub fn query() -> impl Strategy<Value = String> {
         1 => select(vec![
             "video/webm", "video/mp4", "video/quicktime", "requested", "ready", "failed", "p", "0", "1", "500", "501",
             "eyJwIjoicC0wIiwibSI6ImFAYiIsImYiOiIifQ", "unknown/x", "",
+            "p/0/c5e866594d810c0c3e1f.webm", "p/0/c5e866594d810c0c3e1f.mov",
         ]).prop_map(str::to_owned),
     ];
     let pairs = prop::collection::vec((name, value), 0..5);

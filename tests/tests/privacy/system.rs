@@ -8,10 +8,11 @@ use axum::body::Body;
 use axum::http::{Method, Request, StatusCode};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use serde_json::json;
+use serde_json::{Value, json};
 use tower::ServiceExt;
 use video_core::TranscoderKind;
 use video_core::records::RecordId;
+use video_tests::multipart::MultipartUpload;
 use video_tests::{TestSystem, Variables, eventually, media, sweep};
 
 use super::canaries::assert_clean;
@@ -139,6 +140,31 @@ async fn no_canary_shows_while_everything_works() {
         assert_system_is_clean(&system).await;
         system.stop().await;
     }
+    assert_log_is_clean(log);
+}
+
+#[tokio::test]
+async fn an_upload_link_shows_in_no_log_and_no_file() {
+    let log = log();
+    let system = start(TranscoderKind::MediaConvert, |_| ()).await;
+    let request = json!({ "project": "p", "step": 0, "mails": [MAIL] });
+    let links = system.http.post(format!("{}/links", system.at.api)).basic_auth("admin", Some(PASSWORD)).json(&request);
+    let links: Value = links.send().await.unwrap().json().await.unwrap();
+    let link = links[0]["url"].as_str().unwrap();
+    let path = link.strip_prefix(&system.at.api).unwrap();
+    assert_clean("the link", link);
+
+    let upload = MultipartUpload::begin(&system, &format!("{path}/s3"), MAIL).await;
+    let part = upload.put(1, media::small_webm()).await;
+    assert_eq!(upload.complete(&[part]).await.status(), StatusCode::OK);
+    assert_eq!(system.settled(&upload.key).await["status"], "ready");
+    for route in ["", "/video", "/presignedurl", "/s3/params?type=video/webm", "/s3/multipart/x?key=y", "x/video"] {
+        assert_clean(route, system.get(&format!("{path}{route}")).await.text().await.unwrap());
+    }
+    assert_system_is_clean(&system).await;
+    let token = path.rsplit('.').next().unwrap();
+    let ours: Vec<_> = log.text().lines().filter(|line| line.contains("video_")).map(str::to_owned).collect();
+    assert!(!ours.is_empty() && !ours.iter().any(|line| line.contains(token)), "a log line of ours has the token");
     assert_log_is_clean(log);
 }
 

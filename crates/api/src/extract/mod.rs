@@ -9,7 +9,7 @@ mod query;
 
 pub use access::Access;
 pub use admin::Admin;
-pub use body::Body;
+pub use body::{Body, StepField};
 pub use client_path::{ClientPath, client_url, strip_stage};
 pub use path::{PathResult, ProjectAndStep, parameters, project_and_step};
 pub use query::{MAIL_IS_EMPTY, PROJECT_IS_EMPTY, Query};

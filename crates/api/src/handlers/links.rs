@@ -7,11 +7,11 @@ use axum::extract::{Extension, State as Shared};
 use axum::http::HeaderMap;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use serde::{Deserialize, Serialize};
-use video_core::ids::{Mail, MediaType, Project, Step};
+use video_core::ids::{Mail, MediaType, Project};
 use video_core::time::{parse_rfc3339, rfc3339};
 
 use crate::error::Error;
-use crate::extract::{Admin, Body, ClientPath, client_url};
+use crate::extract::{Admin, Body, ClientPath, StepField, client_url};
 use crate::links::UploadLink;
 use crate::state::{App, AppState};
 use crate::upload_target::UploadTarget;
@@ -29,7 +29,7 @@ const MAX_LIFETIME: Duration = Duration::from_hours(366 * 24);
 pub struct LinksRequest {
     project: String,
     #[serde(default)]
-    step: serde_json::Value,
+    step: StepField,
     mails: Vec<String>,
     expires_at: Option<String>,
 }
@@ -72,10 +72,7 @@ pub async fn create_links(
 impl LinksRequest {
     fn links(&self, now: SystemTime) -> Result<Vec<UploadLink>, Error> {
         let project: Project = self.project.parse()?;
-        let step: Step = match &self.step {
-            serde_json::Value::String(step) => step.parse()?,
-            step => step.to_string().parse()?,
-        };
+        let step = self.step.step()?;
         let expires_at = self.expires_at(now)?;
         if !(1..=MAX_LINKS).contains(&self.mails.len()) {
             return Err(Error::BadRequest(format!("mails must be 1 to {MAX_LINKS} addresses")));

@@ -106,9 +106,7 @@ mod tests {
             let same = position == token.len() - 1;
             assert!(same || UploadLink::open(&forged, &key(1)).is_none(), "character {position}");
         }
-        for other in
-            [format!("{token}."), format!("{token}.Zm9v"), token.replace("v4", "v3"), token.replace("local", "public")]
-        {
+        for other in [format!("{token}.Zm9v"), token.replace("v4", "v3"), token.replace("local", "public")] {
             assert_eq!(UploadLink::open(&other, &key(1)), None, "{other}");
         }
     }

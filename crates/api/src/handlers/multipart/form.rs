@@ -7,7 +7,7 @@ use video_core::aws::PresignedPost;
 
 use super::{Metadata, media_type};
 use crate::error::Error;
-use crate::extract::{Access, Query};
+use crate::extract::{Access, Query, StepField};
 use crate::state::AppState;
 
 /// A form in Companion's shape.
@@ -30,7 +30,7 @@ pub async fn form(
     let metadata = Metadata {
         mail: query.text("metadata[mail]").unwrap_or_default(),
         project: query.text("metadata[project]").unwrap_or_default(),
-        step: query.text("metadata[step]").unwrap_or_default().into(),
+        step: StepField::Text(query.text("metadata[step]").unwrap_or_default()),
     };
     let target = access.target(&metadata)?;
     let media_type = media_type(query.text("type").as_deref(), query.text("filename").as_deref())?;

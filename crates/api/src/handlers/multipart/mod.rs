@@ -20,7 +20,7 @@ use video_core::ids::{MediaType, ObjectKey};
 use video_core::storage::{MultipartError, MultipartUpload};
 
 use crate::error::{Error, ErrorBody};
-use crate::extract::{Access, PathResult, Query, parameters};
+use crate::extract::{Access, MAIL_IS_EMPTY, PROJECT_IS_EMPTY, PathResult, Query, StepField, parameters};
 use crate::state::{App, AppState};
 use crate::upload_target::UploadTarget;
 
@@ -51,12 +51,18 @@ impl Upload {
     /// Reads the upload's ID from the path and its key from the query.
     fn new(access: &Access, path: PathResult<UploadPath>, query: &Query) -> Result<Self, Error> {
         let UploadPath { upload_id } = parameters(path)?;
-        Ok(Self { key: access.check_key(query.required("key")?)?, id: upload_id })
+        Ok(Self { key: access.check_key(query.required("key")?)?, id: checked_id(upload_id)? })
     }
 
     fn at<'a>(&'a self, app: &'a App) -> MultipartUpload<'a> {
         MultipartUpload { bucket: &app.media.name, key: self.key.as_str(), id: &self.id }
     }
+}
+
+/// Checks an upload's ID: S3 makes them of these characters, and calls others a bad request.
+fn checked_id(id: String) -> Result<String, Error> {
+    let may_be = id.len() <= 1024 && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"._~=+/-".contains(&b));
+    if may_be { Ok(id) } else { Err(MultipartError::NoSuchUpload.into()) }
 }
 
 /// What is uploaded, as Uppy says it. Further metadata is of no interest.
@@ -67,7 +73,7 @@ struct Metadata {
     #[serde(default)]
     project: String,
     #[serde(default)]
-    step: serde_json::Value,
+    step: StepField,
 }
 
 impl Access {
@@ -83,16 +89,12 @@ impl Access {
 impl Metadata {
     fn target(&self) -> Result<UploadTarget, Error> {
         if self.mail.is_empty() {
-            return Err(crate::extract::MAIL_IS_EMPTY);
+            return Err(MAIL_IS_EMPTY);
         }
         if self.project.is_empty() {
-            return Err(crate::extract::PROJECT_IS_EMPTY);
+            return Err(PROJECT_IS_EMPTY);
         }
-        let step = match &self.step {
-            serde_json::Value::String(step) => step.parse(),
-            step => step.to_string().parse(),
-        };
-        Ok(UploadTarget { project: self.project.parse()?, step: step?, mail: self.mail.parse()? })
+        Ok(UploadTarget { project: self.project.parse()?, step: self.step.step()?, mail: self.mail.parse()? })
     }
 }
 

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use video_core::aws::PresignedRequest;
 use video_core::config::{MAX_PART_BYTES, MAX_PARTS, MIN_PART_BYTES};
 
+use super::checked_id;
 use crate::error::Error;
 use crate::extract::{Access, PathResult, Query, parameters};
 use crate::state::AppState;
@@ -37,6 +38,7 @@ pub async fn part(
 ) -> Result<Json<PartResponse>, Error> {
     let query = Query::new(query.as_deref());
     let PartPath { upload_id, part_number } = parameters(path)?;
+    let upload_id = checked_id(upload_id)?;
     let key = access.check_key(query.required("key")?)?;
     let last = state.upload.max_bytes.div_ceil(MIN_PART_BYTES).min(MAX_PARTS);
     if part_number.parse().ok().is_none_or(|number| !(1..=last).contains(&number)) {
