@@ -215,10 +215,14 @@ def test_public_access_is_blocked_unless_a_public_acl_is_configured():
     }
 
 
-def test_browsers_may_post_from_the_allowed_origin():
+def test_browsers_may_upload_from_the_allowed_origin_and_from_the_api_itself():
     (rule,) = properties("MediaBucket")["CorsConfiguration"]["CorsRules"]
-    assert rule["AllowedMethods"] == ["POST"]
-    assert rule["AllowedOrigins"] == [{"Ref": "AllowedOrigin"}]
+    assert rule["AllowedMethods"] == ["POST", "PUT"]
+    api_origin = {"Fn::Sub": "https://${HttpApi}.execute-api.${AWS::Region}.${AWS::URLSuffix}"}
+    assert rule["AllowedOrigins"] == [{"Ref": "AllowedOrigin"}, api_origin]
+    assert T["Outputs"]["ApiUrl"]["Value"] == api_origin
+    assert rule["AllowedHeaders"] == ["*"]
+    assert rule["ExposedHeaders"] == ["ETag", "Location"]
 
 
 def test_every_created_object_invokes_the_events_function():
