@@ -1,19 +1,24 @@
 //! Writing a request's body to a file and verifying the digests that the request declares.
 
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+use std::pin::pin;
+
+use axum::body::Bytes;
 use axum::http::HeaderValue;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use futures_util::StreamExt as _;
+use futures_util::{Stream, StreamExt as _};
 use s3s::checksum::ChecksumHasher;
 use s3s::crypto::{Checksum as _, Crc32, Crc32c, Crc64Nvme, Md5, Sha1, Sha256};
-use s3s::dto::{Checksum, StreamingBlob};
+use s3s::dto::Checksum;
 use s3s::{S3Error, S3Result, TrailingHeaders, s3_error};
 use tokio::io::AsyncWriteExt as _;
 
 use super::files::{SealedFile, StagedFile, hex};
 
 /// The maximum size of an object in one request, and of a part.
-const MAX_SIZE: u64 = 5 * 1024 * 1024 * 1024;
+pub(super) const MAX_SIZE: u64 = 5 * 1024 * 1024 * 1024;
 
 /// The digests of a body that its request declares, in headers (or a form's fields) or in trailers after the body.
 pub(super) struct DeclaredDigests {
@@ -50,29 +55,31 @@ pub(super) use declared_digests;
 /// Streams the body to the staged file.
 ///
 /// # Errors
-/// `BadDigest` and `InvalidDigest`; `EntityTooLarge`; `IncompleteBody` when the client disconnects or the body is not
-/// the signed one; `InternalError` when the disk fails.
-pub(super) async fn receive(
+/// `BadDigest` and `InvalidDigest`; `EntityTooLarge` and `EntityTooSmall` for a size that is not in `sizes`;
+/// `IncompleteBody` when the client disconnects or the body is not the signed one; `InternalError` when the disk fails.
+pub(super) async fn receive<E: Display>(
     staged: StagedFile,
-    body: Option<StreamingBlob>,
+    body: impl Stream<Item = Result<Bytes, E>>,
     declared: DeclaredDigests,
+    sizes: RangeInclusive<u64>,
 ) -> S3Result<SealedFile> {
     let mut file = tokio::fs::File::create(staged.path()).await.map_err(S3Error::internal_error)?;
     let mut md5 = Md5::new();
     let mut hasher = declared.hasher();
     let mut size = 0;
-    let mut chunks = body.into_iter();
-    while let Some(body) = chunks.next().as_mut() {
-        while let Some(chunk) = body.next().await {
-            let chunk = chunk.map_err(|error| s3_error!(IncompleteBody, "the body is incomplete: {error}"))?;
-            size += chunk.len() as u64;
-            if size > MAX_SIZE {
-                return Err(s3_error!(EntityTooLarge));
-            }
-            md5.update(&chunk);
-            hasher.update(&chunk);
-            file.write_all(&chunk).await.map_err(S3Error::internal_error)?;
+    let mut body = pin!(body);
+    while let Some(chunk) = body.next().await {
+        let chunk = chunk.map_err(|error| s3_error!(IncompleteBody, "the body is incomplete: {error}"))?;
+        size += chunk.len() as u64;
+        if size > *sizes.end() {
+            return Err(s3_error!(EntityTooLarge, "Your proposed upload exceeds the maximum allowed size"));
         }
+        md5.update(&chunk);
+        hasher.update(&chunk);
+        file.write_all(&chunk).await.map_err(S3Error::internal_error)?;
+    }
+    if size < *sizes.start() {
+        return Err(s3_error!(EntityTooSmall, "Your proposed upload is smaller than the minimum allowed size"));
     }
     file.flush().await.map_err(S3Error::internal_error)?;
     let md5 = md5.finalize();

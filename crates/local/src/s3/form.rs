@@ -1,13 +1,11 @@
-//! Upload forms: what is left to do before and after s3s has verified one.
+//! Upload forms: what is left to do once s3s has verified one.
 //!
 //! The rules are those of <https://docs.aws.amazon.com/AmazonS3/latest/API/RESTObjectPOST.html>.
 
-use axum::body::{Body, Bytes};
-use axum::extract::Request;
-use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, ETAG, HOST, LOCATION};
+use axum::body::Body;
+use axum::http::header::{CONTENT_LENGTH, ETAG, HOST, LOCATION};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::Response;
-use futures_util::{Stream, TryStreamExt as _, stream};
 use s3s::dto::PostResponse;
 use s3s::xml::{SerResult, Serialize as _, Serializer};
 use s3s::{S3Result, s3_error};
@@ -17,29 +15,6 @@ use super::percent_encoding::encode_path;
 /// The maximum length of a key in bytes of UTF-8; s3s checks it only for keys in a path.
 const MAX_KEY_BYTES: usize = 1024;
 
-/// The maximum size of the chunks of a form that s3s reads.
-///
-/// When a chunk ends with the first bytes of a form's boundary (a single CR suffices, which in a video ends one chunk
-/// in 256), s3s 0.14 rejects the upload if the next chunk is larger than 64 KiB; hyper's chunks grow to 400 KiB.
-const MAX_CHUNK: usize = 32 * 1024;
-
-/// Splits the body of a form into chunks that s3s accepts.
-pub(super) async fn split_into_small_chunks(request: Request) -> Request {
-    let is_form =
-        request.headers().get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"multipart/form-data"));
-    if !is_form {
-        return request;
-    }
-    request.map(|body| Body::from_stream(body.into_data_stream().map_ok(small_chunks).try_flatten()))
-}
-
-fn small_chunks(chunk: Bytes) -> impl Stream<Item = Result<Bytes, axum::Error>> {
-    stream::unfold(chunk, async |mut rest| {
-        let small = rest.split_to(rest.len().min(MAX_CHUNK));
-        (!small.is_empty()).then_some((Ok(small), rest))
-    })
-}
-
 /// Rejects a form's key that cannot be an object's.
 pub(super) fn check_key(key: &str) -> S3Result<()> {
     if key.is_empty() {
@@ -48,7 +23,7 @@ pub(super) fn check_key(key: &str) -> S3Result<()> {
     if key.len() > MAX_KEY_BYTES {
         return Err(s3_error!(KeyTooLongError));
     }
-    // s3s does not expose the file's name, and an object with that literal name would be a silent mistake.
+    // An object with that literal name would be a silent mistake.
     if key.contains("${filename}") {
         return Err(s3_error!(NotImplemented, "${{filename}} is not supported here"));
     }

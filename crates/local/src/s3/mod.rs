@@ -19,6 +19,7 @@ mod disk;
 mod error;
 mod files;
 mod form;
+mod form_request;
 mod headers;
 mod index;
 mod listing;
@@ -35,15 +36,16 @@ mod versions;
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use axum::Router;
 use axum::error_handling::HandleError;
 use axum::http::header::{ETAG, LOCATION};
 use axum::http::{Method, StatusCode};
 use axum::middleware::{map_request, map_response};
-use s3s::HttpError;
-use s3s::auth::SimpleAuth;
+use s3s::auth::{S3Auth, SecretKey};
 use s3s::config::{S3Config, StaticConfigProvider};
 use s3s::service::{S3Service, S3ServiceBuilder};
+use s3s::{HttpError, S3Result, s3_error};
 use tower_http::cors::{AllowHeaders, Any, CorsLayer};
 
 pub use error::StoreError;
@@ -71,12 +73,22 @@ pub struct Credentials {
     pub secret_access_key: String,
 }
 
+#[async_trait]
+impl S3Auth for Credentials {
+    async fn get_secret_key(&self, access_key: &str) -> S3Result<SecretKey> {
+        if access_key == self.access_key_id {
+            return Ok(self.secret_access_key.clone().into());
+        }
+        Err(s3_error!(InvalidAccessKeyId, "The AWS Access Key Id you provided does not exist in our records."))
+    }
+}
+
 /// Returns the routes of the store at path-style URLs. Every request must be signed by header, query or form.
 pub fn router(store: Store, credentials: Credentials) -> Router {
     let service = HandleError::new(s3_service(store, credentials), internal_error);
     Router::new()
         .fallback_service(service)
-        .layer(map_request(form::split_into_small_chunks))
+        .layer(map_request(form_request::detach_file))
         .layer(map_response(form::replace_form_xml))
         .layer(cors())
 }
@@ -86,7 +98,7 @@ fn s3_service(store: Store, credentials: Credentials) -> S3Service {
     config.presigned_url_max_skew_time_secs = MAX_SKEW_SECONDS;
     let mut builder = S3ServiceBuilder::new(service::Service { store });
     builder.set_config(Arc::new(StaticConfigProvider::new(Arc::new(config))));
-    builder.set_auth(SimpleAuth::from_single(credentials.access_key_id, credentials.secret_access_key));
+    builder.set_auth(credentials);
     builder.build()
 }
 

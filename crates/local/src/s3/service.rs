@@ -4,6 +4,7 @@ use std::io::{self, SeekFrom};
 use std::time::SystemTime;
 
 use async_trait::async_trait;
+use futures_util::{StreamExt as _, stream};
 use s3s::dto::{
     AbortMultipartUploadInput, AbortMultipartUploadOutput, Bucket, CompleteMultipartUploadInput,
     CompleteMultipartUploadOutput, CompletedPart, CopyObjectInput, CopyObjectOutput, CopyObjectResult, CopyPartResult,
@@ -19,11 +20,12 @@ use s3s::{S3, S3Error, S3Request, S3Response, S3Result, s3_error};
 use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _, AsyncWriteExt as _};
 use tokio_util::io::ReaderStream;
 
-use super::body::{declared_digests, receive};
+use super::body::{MAX_SIZE, declared_digests, receive};
 use super::conditions::{copy_source_conditions, read_conditions, write_precondition};
 use super::error::StoreError;
 use super::files::{SealedFile, StagedFile};
 use super::form::{self, FormResponse};
+use super::form_request::FormFile;
 use super::headers::{attributes_from, content_length, object_output};
 use super::multipart::Upload;
 use super::notification::EventName;
@@ -65,7 +67,8 @@ impl S3 for Service {
         let declared = declared_digests!(input, headers, trailing_headers);
         let precondition = write_precondition(input.if_match.as_ref(), input.if_none_match.as_ref());
         self.store.require_bucket(&input.bucket)?;
-        let content = receive(self.store.stage()?, input.body, declared).await?;
+        let body = stream::iter(input.body).flatten();
+        let content = receive(self.store.stage()?, body, declared, 0..=MAX_SIZE).await?;
         let (bucket, key) = (input.bucket, input.key);
         let attributes = attributes_from!(input);
         let object = self.store.transaction(|tx| {
@@ -76,11 +79,13 @@ impl S3 for Service {
     }
 
     async fn post_object(&self, req: S3Request<PostObjectInput>) -> S3Result<S3Response<PostObjectOutput>> {
-        let S3Request { mut input, headers, .. } = req;
+        let S3Request { mut input, headers, extensions, .. } = req;
         form::check_key(&input.key)?;
         let declared = declared_digests!(input, headers, None);
         self.store.require_bucket(&input.bucket)?;
-        let content = receive(self.store.stage()?, input.body, declared).await?;
+        // The body of the request itself is a placeholder.
+        let file = extensions.get::<FormFile>().ok_or_else(|| s3_error!(MalformedPOSTRequest))?;
+        let content = receive(self.store.stage()?, file.stream(), declared, file.sizes.clone()).await?;
         let (bucket, key) = (input.bucket, input.key);
         let attributes = attributes_from!(input);
         let object = self.store.transaction(|tx| tx.put(&bucket, &key, content, &attributes, EventName::Post))?;
@@ -198,7 +203,8 @@ impl S3 for Service {
         let declared = declared_digests!(input, headers, trailing_headers);
         let upload = Upload { bucket: &input.bucket, key: &input.key, id: &input.upload_id };
         self.store.parts(upload)?;
-        let content = receive(self.store.stage()?, input.body, declared).await?;
+        let body = stream::iter(input.body).flatten();
+        let content = receive(self.store.stage()?, body, declared, 0..=MAX_SIZE).await?;
         let etag = content.etag.clone();
         self.store.put_part(upload, input.part_number, content)?;
         Ok(S3Response::new(UploadPartOutput { e_tag: Some(ETag::Strong(etag)), ..UploadPartOutput::default() }))

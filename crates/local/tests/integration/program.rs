@@ -29,10 +29,10 @@ fn start_error(command: &mut Command) -> String {
 }
 
 /// A running program that ends with the test.
-struct Running(Child);
+pub struct Running(Child);
 
 impl Running {
-    fn start(data_dir: &Path) -> (Self, Value) {
+    pub fn start(data_dir: &Path) -> (Self, Value) {
         let ready = data_dir.join("ready.json");
         let arguments = ["--port", "0", "--ready-file", ready.to_str().unwrap()];
         let mut running = Self(video_local(data_dir, &arguments).spawn().unwrap());
@@ -42,6 +42,10 @@ impl Running {
             std::thread::sleep(Duration::from_millis(20));
         }
         (running, serde_json::from_slice(&std::fs::read(ready).unwrap()).unwrap())
+    }
+
+    pub fn id(&self) -> u32 {
+        self.0.id()
     }
 
     fn interrupt(mut self) -> Output {

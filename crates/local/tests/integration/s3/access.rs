@@ -58,21 +58,29 @@ async fn a_presigned_url_plays_in_a_browser_and_overrides_headers() {
 }
 
 #[tokio::test]
-async fn browsers_may_send_requests_from_any_origin() {
+async fn browsers_may_upload_from_any_origin() {
     let dir = TempDir::new().unwrap();
     let server = Server::start(dir.path()).await;
-    let head = format!(
-        "OPTIONS /media HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nOrigin: http://page\r\n\
-         Access-Control-Request-Method: POST\r\nAccess-Control-Request-Headers: x-any\r\n\r\n",
-        server.address
-    );
-    let response = send(server.address, &head, b"").await;
-    assert!(response.starts_with("HTTP/1.1 200"), "{response}");
-    for header in [
-        "access-control-allow-origin: *\r\n",
-        "access-control-allow-methods: GET,HEAD,PUT,POST\r\n",
-        "access-control-allow-headers: x-any\r\n",
-    ] {
-        assert!(response.contains(header), "{response}");
+    let preflights = [
+        // A form, and one whose progress is shown.
+        ("/media", "POST", "x-any"),
+        ("/media/a%20b.webm?partNumber=1&uploadId=x", "PUT", "content-type,x-amz-checksum-crc32"),
+        ("/media/a%20b.webm", "GET", "range"),
+    ];
+    for (path, method, headers) in preflights {
+        let head = format!(
+            "OPTIONS {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nOrigin: https://page.example\r\n\
+             Access-Control-Request-Method: {method}\r\nAccess-Control-Request-Headers: {headers}\r\n\r\n",
+            server.address
+        );
+        let response = send(server.address, &head, b"").await;
+        assert!(response.starts_with("HTTP/1.1 200"), "{response}");
+        for header in [
+            "access-control-allow-origin: *\r\n",
+            "access-control-allow-methods: GET,HEAD,PUT,POST\r\n",
+            &format!("access-control-allow-headers: {headers}\r\n"),
+        ] {
+            assert!(response.contains(header), "{method}: {response}");
+        }
     }
 }

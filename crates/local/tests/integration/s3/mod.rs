@@ -3,10 +3,13 @@
 mod access;
 mod durability;
 mod events;
+mod form;
 mod forms;
 mod listing;
+mod memory;
 mod multipart;
 mod objects;
+mod payloads;
 mod versions;
 
 use std::net::SocketAddr;
@@ -104,7 +107,11 @@ impl Server {
 }
 
 fn client(address: SocketAddr, secret: &str) -> Client {
-    let credentials = aws_credential_types::Credentials::new(ACCESS_KEY, secret, None, None, "test");
+    sdk_client(address, ACCESS_KEY, secret)
+}
+
+fn sdk_client(address: SocketAddr, access_key: &str, secret: &str) -> Client {
+    let credentials = aws_credential_types::Credentials::new(access_key, secret, None, None, "test");
     let config = aws_sdk_s3::Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new(REGION))

@@ -1,12 +1,17 @@
 //! Multipart uploads.
 
+use std::time::Duration;
+
+use aws_sdk_s3::Client;
 use aws_sdk_s3::error::SdkError;
 use aws_sdk_s3::operation::complete_multipart_upload::{CompleteMultipartUploadError, CompleteMultipartUploadOutput};
+use aws_sdk_s3::presigning::PresigningConfig;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
 use tempfile::TempDir;
 
 use super::{Server, status_and_code};
+use crate::http::send;
 use crate::store::{MEDIA, object_files};
 
 const PART_SIZE: usize = 5 * 1024 * 1024;
@@ -29,13 +34,23 @@ pub async fn complete(
     upload: &str,
     parts: &[(i32, &str)],
 ) -> Result<CompleteMultipartUploadOutput, SdkError<CompleteMultipartUploadError>> {
+    complete_with(&server.client, MEDIA, "big", upload, parts).await
+}
+
+pub async fn complete_with(
+    client: &Client,
+    bucket: &str,
+    key: &str,
+    upload: &str,
+    parts: &[(i32, &str)],
+) -> Result<CompleteMultipartUploadOutput, SdkError<CompleteMultipartUploadError>> {
     let parts = parts.iter().map(|(number, etag)| {
         let part = CompletedPart::builder().part_number(*number);
         part.e_tag(*etag).build()
     });
     let parts = CompletedMultipartUpload::builder().set_parts(Some(parts.collect())).build();
-    let complete = server.client.complete_multipart_upload();
-    let complete = complete.bucket(MEDIA).key("big").upload_id(upload);
+    let complete = client.complete_multipart_upload();
+    let complete = complete.bucket(bucket).key(key).upload_id(upload);
     complete.multipart_upload(parts).send().await
 }
 
@@ -68,6 +83,111 @@ async fn a_multipart_upload_becomes_one_object() {
     assert_eq!(object_files(dir.path()), 1);
     let name = &server.events(1).await[0]["Records"][0]["eventName"];
     assert_eq!(name, "ObjectCreated:CompleteMultipartUpload");
+}
+
+#[tokio::test]
+async fn a_browser_uploads_parts_with_presigned_urls() {
+    let dir = TempDir::new().unwrap();
+    let server = Server::start(dir.path()).await;
+    let upload = create_upload(&server).await;
+    let one = put_presigned_part(&server, &upload, None, "Content-Length: 5\r\n", b"video").await;
+    assert!(one.starts_with("HTTP/1.1 200"), "{one}");
+    for header in [
+        "etag: \"421b47ffd946ca083b65cd668c6b17e6\"\r\n",
+        "access-control-allow-origin: *\r\n",
+        "access-control-expose-headers: etag,location\r\n",
+    ] {
+        assert!(one.contains(header), "{header}: {one}");
+    }
+    complete(&server, &upload, &[(1, "421b47ffd946ca083b65cd668c6b17e6")]).await.unwrap();
+    assert_eq!(server.get("big").await, b"video");
+}
+
+#[tokio::test]
+async fn a_presigned_url_with_a_signed_length_accepts_no_other_length() {
+    let dir = TempDir::new().unwrap();
+    let server = Server::start(dir.path()).await;
+    let upload = create_upload(&server).await;
+    let rejected = [
+        ("Content-Length: 4\r\n", &b"vide"[..]),
+        ("Content-Length: 6\r\n", b"videos"),
+        ("Transfer-Encoding: chunked\r\n", b"5\r\nvideo\r\n0\r\n\r\n"),
+    ];
+    for (length, body) in rejected {
+        let response = put_presigned_part(&server, &upload, Some(5), length, body).await;
+        assert!(response.starts_with("HTTP/1.1 403"), "{length}: {response}");
+        assert!(response.contains("<Code>SignatureDoesNotMatch</Code>"), "{length}: {response}");
+    }
+    assert_eq!(object_files(dir.path()), 0);
+    let accepted = put_presigned_part(&server, &upload, Some(5), "Content-Length: 5\r\n", b"video").await;
+    assert!(accepted.starts_with("HTTP/1.1 200"), "{accepted}");
+}
+
+/// Uploads part 1 with a presigned URL that allows a body of this length, or of any, as a browser does.
+async fn put_presigned_part(server: &Server, upload: &str, signed: Option<i64>, length: &str, body: &[u8]) -> String {
+    let part = server.client.upload_part().bucket(MEDIA).key("big").upload_id(upload).part_number(1);
+    let expires = PresigningConfig::expires_in(Duration::from_mins(1)).unwrap();
+    let url = part.set_content_length(signed).presigned(expires).await.unwrap();
+    assert_eq!(url.uri().contains("X-Amz-SignedHeaders=content-length%3Bhost"), signed.is_some(), "{}", url.uri());
+    let address = server.address;
+    let path = url.uri().strip_prefix(&format!("http://{address}")).unwrap();
+    let head = format!(
+        "PUT {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nOrigin: http://localhost\r\n{length}\r\n"
+    );
+    send(address, &head, body).await
+}
+
+#[tokio::test]
+async fn parts_are_listed_in_pages_by_number() {
+    let dir = TempDir::new().unwrap();
+    let server = Server::start(dir.path()).await;
+    let upload = create_upload(&server).await;
+    let mut expected = Vec::new();
+    for number in [10_000, 3, 1, 20, 2] {
+        let body = vec![b'x'; usize::try_from(number).unwrap()];
+        expected.push((number, put_part(&server, &upload, number, &body).await, i64::from(number)));
+    }
+    expected.sort();
+    for page_size in [1, 2, 4, 5, 1000] {
+        let list = server.client.list_parts().bucket(MEDIA).key("big").upload_id(&upload).max_parts(page_size);
+        let mut pages = list.into_paginator().send();
+        let mut listed = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = page.unwrap();
+            assert!(page.parts().len() <= usize::try_from(page_size).unwrap());
+            listed.extend(
+                page.parts()
+                    .iter()
+                    .map(|part| (part.part_number().unwrap(), part.e_tag().unwrap().to_owned(), part.size().unwrap())),
+            );
+        }
+        assert_eq!(listed, expected, "{page_size}");
+    }
+}
+
+#[tokio::test]
+async fn an_upload_exists_only_with_its_own_key() {
+    let dir = TempDir::new().unwrap();
+    let server = Server::start(dir.path()).await;
+    let upload = create_upload(&server).await;
+    put_part(&server, &upload, 1, b"part").await;
+    let none = "000000000000".to_owned();
+    for (key, id) in [("other", &upload), ("big", &none)] {
+        let part = server.client.upload_part().bucket(MEDIA).key(key).upload_id(id).part_number(2);
+        let part = part.body(ByteStream::from_static(b"part")).send().await;
+        let list = server.client.list_parts().bucket(MEDIA).key(key).upload_id(id).send().await;
+        let abort = server.client.abort_multipart_upload().bucket(MEDIA).key(key).upload_id(id).send().await;
+        let complete = server.client.complete_multipart_upload().bucket(MEDIA).key(key).upload_id(id);
+        let part_1 = CompletedPart::builder().part_number(1).e_tag("\"1ae0b5d4a8a0c1d1\"").build();
+        let parts = CompletedMultipartUpload::builder().parts(part_1).build();
+        let complete = complete.multipart_upload(parts).send().await;
+        let outcomes =
+            [status_and_code(part), status_and_code(list), status_and_code(abort), status_and_code(complete)];
+        for outcome in outcomes {
+            assert_eq!(outcome, (404, "NoSuchUpload".to_owned()), "{key} {id}");
+        }
+    }
+    assert_eq!(object_files(dir.path()), 1);
 }
 
 #[tokio::test]
