@@ -76,12 +76,17 @@ pub(super) async fn receive<E: Display>(
         }
         md5.update(&chunk);
         hasher.update(&chunk);
-        file.write_all(&chunk).await.map_err(S3Error::internal_error)?;
+        if !staged.is_sparse {
+            file.write_all(&chunk).await.map_err(S3Error::internal_error)?;
+        }
     }
     if size < *sizes.start() {
         return Err(s3_error!(EntityTooSmall, "Your proposed upload is smaller than the minimum allowed size"));
     }
     file.flush().await.map_err(S3Error::internal_error)?;
+    if staged.is_sparse {
+        file.set_len(size).await.map_err(S3Error::internal_error)?;
+    }
     let md5 = md5.finalize();
     declared.verify(md5, &hasher.finalize())?;
     let file = file.into_std().await;

@@ -14,12 +14,14 @@ use super::object::Object;
 #[derive(Debug)]
 pub struct StagedFile {
     path: TempPath,
+    /// Only the file's size is kept, and every byte of it reads as zero.
+    pub(super) is_sparse: bool,
 }
 
 impl StagedFile {
     /// Creates an empty file.
     pub(super) fn create(dir: &Path) -> io::Result<Self> {
-        Ok(Self { path: random_name().tempfile_in(dir)?.into_temp_path() })
+        Ok(Self { path: random_name().tempfile_in(dir)?.into_temp_path(), is_sparse: false })
     }
 
     /// Returns the path to write to. The file exists, is empty and belongs to this caller alone.

@@ -190,7 +190,7 @@ impl Store {
     ) -> Result<Object> {
         let parts = select_parts(&self.parts(upload)?, listed)?;
         let etag = etag(&parts);
-        let staged = self.stage()?;
+        let staged = self.stage_part()?;
         let content =
             tokio::task::spawn_blocking(move || concatenate(staged, &parts, etag)).await.map_err(io::Error::from)??;
         self.transaction(|tx| {
@@ -266,7 +266,10 @@ fn concatenate(staged: StagedFile, parts: &[Part], etag: String) -> io::Result<S
     let mut target = File::create(staged.path())?;
     let mut size = 0;
     for part in parts {
-        size += io::copy(&mut File::open(&part.path)?, &mut target)?;
+        size += if staged.is_sparse { part.size } else { io::copy(&mut File::open(&part.path)?, &mut target)? };
+    }
+    if staged.is_sparse {
+        target.set_len(size)?;
     }
     staged.seal_as(&target, size, etag)
 }

@@ -204,7 +204,7 @@ impl S3 for Service {
         let upload = Upload { bucket: &input.bucket, key: &input.key, id: &input.upload_id };
         self.store.parts(upload)?;
         let body = stream::iter(input.body).flatten();
-        let content = receive(self.store.stage()?, body, declared, 0..=MAX_SIZE).await?;
+        let content = receive(self.store.stage_part()?, body, declared, 0..=MAX_SIZE).await?;
         let etag = content.etag.clone();
         self.store.put_part(upload, input.part_number, content)?;
         Ok(S3Response::new(UploadPartOutput { e_tag: Some(ETag::Strong(etag)), ..UploadPartOutput::default() }))

@@ -21,6 +21,7 @@ pub struct Store {
     pub(super) dir: Arc<Path>,
     pub(super) database: Database,
     notifications: Arc<NotificationConfig>,
+    discards_parts: bool,
 }
 
 impl Store {
@@ -42,7 +43,15 @@ impl Store {
                 std::fs::remove_file(entry.path())?;
             }
         }
-        Ok(Self { dir: dir.into(), database, notifications: Arc::new(notifications) })
+        Ok(Self { dir: dir.into(), database, notifications: Arc::new(notifications), discards_parts: false })
+    }
+
+    /// Returns the store with uploads by parts whose bytes are discarded: sizes and ETags are kept, and every byte reads
+    /// as zero. So a test can upload more than its disk holds.
+    #[must_use]
+    pub fn discarding_parts(mut self, discards: bool) -> Self {
+        self.discards_parts = discards;
+        self
     }
 
     /// Creates a bucket if it does not exist.
@@ -112,6 +121,13 @@ impl Store {
     /// When the file cannot be created.
     pub fn stage(&self) -> Result<StagedFile> {
         Ok(StagedFile::create(&self.dir)?)
+    }
+
+    /// Creates an empty file for a part, or for an object that consists of parts.
+    pub(super) fn stage_part(&self) -> Result<StagedFile> {
+        let mut staged = self.stage()?;
+        staged.is_sparse = self.discards_parts;
+        Ok(staged)
     }
 
     /// Runs `work` in one transaction of the database: objects, other rows and files change together, also when the

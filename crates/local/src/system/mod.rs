@@ -59,7 +59,7 @@ impl System {
             tasks.spawn(name, |stop| serve(listener, router, origins.clone(), stop));
         };
         serve_port("DynamoDB's port", listeners.dynamodb, dynamodb::relay(&url(&dynamodb_listener)));
-        serve_port("S3", listeners.s3, s3::router(store, credentials()));
+        serve_port("S3", listeners.s3, s3::router(store.discarding_parts(options.discard_parts), credentials()));
         let json_services = transcoder::routes(transcoder.clone()).merge(eventbridge::routes(event_bus));
         let json_services = aws_json::router(json_services, ACCESS_KEY_ID);
         serve_port("the transcoders and EventBridge", listeners.transcoder, json_services);

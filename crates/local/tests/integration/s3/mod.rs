@@ -46,7 +46,12 @@ pub struct Server {
 
 impl Server {
     pub async fn start(dir: &Path) -> Self {
+        Self::start_with(dir, |store| store).await
+    }
+
+    pub async fn start_with(dir: &Path, configure: impl FnOnce(Store) -> Store) -> Self {
         let (database, store) = open_store(dir, MEDIA);
+        let store = configure(store);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();

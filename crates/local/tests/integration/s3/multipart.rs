@@ -236,6 +236,23 @@ async fn a_completion_that_breaks_a_rule_does_not_change_the_upload() {
 }
 
 #[tokio::test]
+async fn a_store_that_discards_parts_keeps_their_sizes_and_etags() {
+    let dir = TempDir::new().unwrap();
+    let server = Server::start_with(dir.path(), |store| store.discarding_parts(true)).await;
+    let upload = create_upload(&server).await;
+    let one = put_part(&server, &upload, 1, &vec![b'x'; PART_SIZE]).await;
+    let two = put_part(&server, &upload, 2, b"video").await;
+    assert_eq!(two, "\"421b47ffd946ca083b65cd668c6b17e6\"");
+    let done = complete(&server, &upload, &[(1, &one), (2, &two)]).await.unwrap();
+    assert_eq!(done.e_tag(), Some("\"29a4d43044656456b4b3f96b8eab39bf-2\""));
+    assert!(server.get("big").await == vec![0; PART_SIZE + 5]);
+    let file = server.store.find(MEDIA, "big").unwrap().unwrap().path;
+    assert_eq!(std::os::unix::fs::MetadataExt::blocks(&std::fs::metadata(file).unwrap()), 0);
+    server.put("small", b"kept").await;
+    assert_eq!(server.get("small").await, b"kept");
+}
+
+#[tokio::test]
 async fn an_aborted_upload_leaves_nothing() {
     let dir = TempDir::new().unwrap();
     let server = Server::start(dir.path()).await;
