@@ -1,8 +1,10 @@
 //! Multipart uploads: parts are files of the store until a completion concatenates them into an object.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::io;
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rusqlite::{Connection, OptionalExtension};
@@ -177,12 +179,30 @@ impl Store {
         })
     }
 
-    /// Creates the object from the parts that the client lists by number and ETag, in that order.
+    /// Creates the object from the parts that the client lists by number and ETag, in that order. As on AWS, this goes
+    /// on if the caller gives up, and a second completion of the upload waits for the first.
     ///
     /// # Errors
     /// [`StoreError::NoSuchUpload`], [`StoreError::InvalidPart`], [`StoreError::InvalidPartOrder`],
     /// [`StoreError::PartTooSmall`], [`StoreError::PreconditionFailed`], or when index or files fail.
     pub async fn complete_upload(
+        &self,
+        upload: Upload<'_>,
+        listed: &[(i32, String)],
+        precondition: &Precondition,
+    ) -> Result<Object> {
+        let (store, listed, precondition) = (self.clone(), listed.to_owned(), precondition.clone());
+        let (bucket, key, id) = (upload.bucket.to_owned(), upload.key.to_owned(), upload.id.to_owned());
+        let completing = tokio::spawn(async move {
+            let upload = Upload { bucket: &bucket, key: &key, id: &id };
+            let lock = store.completions.lock_of(upload.id);
+            let _only = lock.lock().await;
+            store.concatenate_parts(upload, &listed, &precondition).await
+        });
+        completing.await.map_err(io::Error::from)?
+    }
+
+    async fn concatenate_parts(
         &self,
         upload: Upload<'_>,
         listed: &[(i32, String)],
@@ -199,6 +219,23 @@ impl Store {
             delete_upload(tx, upload)?;
             tx.put(upload.bucket, upload.key, content, &attributes, EventName::CompleteMultipartUpload)
         })
+    }
+}
+
+/// The completions that are running.
+#[derive(Clone, Default)]
+pub(super) struct Completions(Arc<Mutex<HashMap<String, Weak<tokio::sync::Mutex<()>>>>>);
+
+impl Completions {
+    fn lock_of(&self, upload_id: &str) -> Arc<tokio::sync::Mutex<()>> {
+        let mut locks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        locks.retain(|_, lock| lock.strong_count() > 0);
+        if let Some(lock) = locks.get(upload_id).and_then(Weak::upgrade) {
+            return lock;
+        }
+        let lock = Arc::default();
+        locks.insert(upload_id.to_owned(), Arc::downgrade(&lock));
+        lock
     }
 }
 

@@ -9,6 +9,7 @@ use super::disk;
 use super::error::Result;
 use super::files::StagedFile;
 use super::index::{self, find_object, known_files};
+use super::multipart::Completions;
 use super::notification::NotificationConfig;
 use super::object::Object;
 use super::transaction::StoreTransaction;
@@ -22,6 +23,7 @@ pub struct Store {
     pub(super) database: Database,
     notifications: Arc<NotificationConfig>,
     discards_parts: bool,
+    pub(super) completions: Completions,
 }
 
 impl Store {
@@ -43,7 +45,13 @@ impl Store {
                 std::fs::remove_file(entry.path())?;
             }
         }
-        Ok(Self { dir: dir.into(), database, notifications: Arc::new(notifications), discards_parts: false })
+        Ok(Self {
+            dir: dir.into(),
+            database,
+            notifications: Arc::new(notifications),
+            discards_parts: false,
+            completions: Completions::default(),
+        })
     }
 
     /// Returns the store with uploads by parts whose bytes are discarded: sizes and ETags are kept, and every byte reads

@@ -9,6 +9,7 @@ use aws_sdk_s3::presigning::PresigningConfig;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
 use tempfile::TempDir;
+use video_local::s3::{Precondition, Upload};
 
 use super::{Server, status_and_code};
 use crate::http::send;
@@ -250,6 +251,39 @@ async fn a_store_that_discards_parts_keeps_their_sizes_and_etags() {
     assert_eq!(std::os::unix::fs::MetadataExt::blocks(&std::fs::metadata(file).unwrap()), 0);
     server.put("small", b"kept").await;
     assert_eq!(server.get("small").await, b"kept");
+}
+
+#[tokio::test]
+async fn a_completion_goes_on_when_its_client_gives_up_and_another_waits_for_it() {
+    let dir = TempDir::new().unwrap();
+    let server = Server::start(dir.path()).await;
+    let upload = create_upload(&server).await;
+    let one = put_part(&server, &upload, 1, b"video").await;
+    let listed = [(1, one.trim_matches('"').to_owned())];
+    let at = Upload { bucket: MEDIA, key: "big", id: &upload };
+    let mut completing = Box::pin(server.store.complete_upload(at, &listed, &Precondition::None));
+    assert!(futures_util::poll!(&mut completing).is_pending());
+    drop(completing);
+    let again = complete(&server, &upload, &[(1, &one)]).await;
+    assert_eq!(status_and_code(again), (404, "NoSuchUpload".to_owned()));
+    assert_eq!(server.get("big").await, b"video");
+    assert_eq!((object_files(dir.path()), server.queued()), (1, 1));
+}
+
+#[tokio::test]
+async fn of_completions_at_the_same_time_one_creates_the_object() {
+    let dir = TempDir::new().unwrap();
+    let server = Server::start(dir.path()).await;
+    let upload = create_upload(&server).await;
+    let one = put_part(&server, &upload, 1, b"video").await;
+    let parts = [(1, one.as_str())];
+    let outcomes = futures_util::future::join_all((0..4).map(|_| complete(&server, &upload, &parts))).await;
+    let (done, refused): (Vec<_>, Vec<_>) = outcomes.into_iter().partition(Result::is_ok);
+    assert_eq!(done.len(), 1);
+    for refused in refused {
+        assert_eq!(status_and_code(refused), (404, "NoSuchUpload".to_owned()));
+    }
+    assert_eq!((object_files(dir.path()), server.queued()), (1, 1));
 }
 
 #[tokio::test]
