@@ -102,6 +102,22 @@ pub fn set_output(kind: TranscoderKind, event: &mut Value, bucket: &str, output:
     }
 }
 
+/// Takes the names of the results out of the event of a job that is complete.
+pub fn remove_outputs(kind: TranscoderKind, event: &mut Value) {
+    match kind {
+        TranscoderKind::ElasticTranscoder => {
+            let sns = &mut event["Records"][0]["Sns"];
+            let mut message = parse(sns["Message"].as_str().unwrap());
+            message["outputs"][0].as_object_mut().unwrap().remove("key");
+            sns["Message"] = json!(message.to_string());
+        }
+        TranscoderKind::MediaConvert => {
+            let output = &mut event["detail"]["outputGroupDetails"][0]["outputDetails"][0];
+            output.as_object_mut().unwrap().remove("outputFilePaths");
+        }
+    }
+}
+
 impl TestSystem {
     /// Returns the event that S3 sends for an object in the media bucket, uploaded just now.
     pub fn object_created(&self, key: &str, sequencer: &str) -> Value {

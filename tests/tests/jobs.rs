@@ -3,10 +3,12 @@
 
 use std::time::{Duration, SystemTime};
 
+use serde_json::json;
 use video_core::TranscoderKind;
 use video_core::ids::ObjectKey;
 use video_core::job::{Job, JobResult};
 use video_core::transcoder::{Transcoder, TranscoderConfig};
+use video_tests::events::{self, JobState};
 use video_tests::{TestSystem, eventually, media};
 
 const KEY: &str = "Alba/0/c5e866594d810c0c3e1f.webm";
@@ -67,6 +69,35 @@ async fn a_job_is_found_by_its_token_and_looked_up_until_it_is_ready(kind: Trans
 
     drop(system.stop().await);
     assert!(transcoder.look_up(&id).await.is_err(), "without a response, whether there is a job is not known");
+}
+
+#[tokio::test]
+async fn a_complete_jobs_result_is_recorded_although_its_event_does_not_name_it() {
+    for kind in TranscoderKind::ALL {
+        let system = TestSystem::start_without_events(kind).await;
+        let key = system.upload("/presignedurl/Alba/0?mail=Eduard@orkei.com", media::small_webm()).await;
+        system.invoke(system.object_created(&key, "0A")).await.unwrap();
+        let job_id = system.video(&key).await.unwrap()["jobId"].as_str().unwrap().to_owned();
+        let complete = |job_id: &str| {
+            let metadata = json!({ "token": "t", "key": key, "sequencer": "0A" });
+            let mut event = events::job_state_change(kind, job_id, &metadata, JobState::Complete);
+            events::remove_outputs(kind, &mut event);
+            event
+        };
+        system.invoke(complete("1111111111111-aaaaaa")).await.unwrap();
+        assert_eq!(system.video(&key).await.unwrap()["status"], "transcoding", "the job is not known");
+
+        let transcoder = transcoder(&system, kind).await;
+        eventually("the job is complete", async || {
+            let result = transcoder.look_up(&job_id).await.unwrap();
+            matches!(result, Some(JobResult::Ready { .. })).then_some(())
+        })
+        .await;
+        system.invoke(complete(&job_id)).await.unwrap();
+        let video = system.video(&key).await.unwrap();
+        assert_eq!(video["status"], "ready", "{video}");
+        assert!(!system.play(&video).await.is_empty());
+    }
 }
 
 #[tokio::test]

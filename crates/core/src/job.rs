@@ -68,6 +68,13 @@ pub fn results_prefix(key: &ObjectKey) -> String {
     format!("{OUTPUT_PREFIX}{}", output_directory(key))
 }
 
+/// Returns whether a key in the output bucket names a picture, which is no result.
+#[must_use]
+pub fn is_picture(key: &str) -> bool {
+    let extension = key.rsplit_once('.').map_or("", |(_, extension)| extension);
+    ["jpg", "jpeg", "png"].iter().any(|picture| extension.eq_ignore_ascii_case(picture))
+}
+
 /// A job's user metadata, read leniently: a job that someone else created has none of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JobMetadata {

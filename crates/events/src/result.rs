@@ -2,8 +2,9 @@
 
 use std::time::SystemTime;
 
+use video_core::TranscoderKind;
 use video_core::ids::ObjectKey;
-use video_core::job::JobEvent;
+use video_core::job::{JobEvent, JobResult};
 use video_core::transcoder::Transcoder;
 
 use crate::announce;
@@ -23,6 +24,10 @@ pub async fn job_changed(state: &State, change: JobStateChange) -> Result<(), Er
         tracing::warn!(job.id = job_id, "the job names no upload");
         return Ok(());
     };
+    let Some(result) = known_result(state, transcoder, &job_id, result).await? else {
+        tracing::warn!(job.id = job_id, video.key = %key, "neither the event nor the job names a result");
+        return Ok(());
+    };
     let Some(id) = state.table.find(&key).await? else {
         tracing::warn!(job.id = job_id, video.key = %key, "the job's record was deleted");
         return erase::late_result(state, &key, &result, None).await;
@@ -37,6 +42,20 @@ pub async fn job_changed(state: &State, change: JobStateChange) -> Result<(), Er
     match record {
         Some(record) => announce::announce_record(state, &record).await,
         None => Ok(()),
+    }
+}
+
+/// Returns the result: from the event, or, where it names none, from the job itself. What even the job does not tell is
+/// left to the sweep.
+async fn known_result(
+    state: &State,
+    transcoder: TranscoderKind,
+    job_id: &str,
+    in_event: Option<JobResult>,
+) -> Result<Option<JobResult>, Error> {
+    match in_event {
+        None if transcoder == state.transcoder.kind() => Ok(state.transcoder.look_up(job_id).await?),
+        in_event => Ok(in_event),
     }
 }
 

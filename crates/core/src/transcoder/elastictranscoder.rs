@@ -15,7 +15,7 @@ use aws_types::SdkConfig;
 use super::carries;
 use super::submit_error::{SubmitError, created, is_code, submit_error};
 use crate::Error;
-use crate::job::{Job, JobResult, OUTPUT_PREFIX};
+use crate::job::{Job, JobResult, OUTPUT_PREFIX, is_picture};
 use crate::time::epoch_seconds;
 use crate::transcoder_kind::TranscoderKind;
 
@@ -122,8 +122,9 @@ impl ClassifyRetry for RetryOnlyRejections {
 }
 
 fn result(job: &aws_sdk_elastictranscoder::types::Job) -> JobResult {
-    let output = job.outputs().first();
-    match (job.status(), output.and_then(|output| output.key())) {
+    let result = job.outputs().iter().find(|output| output.key().is_some_and(|key| !is_picture(key)));
+    let output = result.or(job.outputs().first());
+    match (job.status(), result.and_then(|output| output.key())) {
         (Some("Complete"), Some(key)) => {
             JobResult::Ready { output: format!("{}{key}", job.output_key_prefix().unwrap_or_default()) }
         }
@@ -179,6 +180,9 @@ mod tests {
         let reason = "Elastic Transcoder: the job was cancelled".to_owned();
         assert_eq!(looked_up("Canceled"), JobResult::Failed { reason });
         assert_eq!(looked_up("Submitted"), JobResult::Progressing);
+        let picture = JobOutput::builder().key("web/x.png").build();
+        let job = Job::builder().status("Complete").output_key_prefix("output/").outputs(picture).outputs(output);
+        assert_eq!(result(&job.build()), JobResult::Ready { output: "output/web/x.webm".to_owned() });
     }
 
     #[test]

@@ -153,14 +153,19 @@ fn result(job: &types::Job) -> JobResult {
 /// Returns the key of a job's result. `GetJob` does not name the file, so it is put together as MediaConvert does: from
 /// the destination, and, where that is a folder, the input's name.
 fn output(job: &types::Job) -> Option<String> {
-    let group = job.settings()?.output_groups().first()?.output_group_settings()?;
-    let destination = key_of_url(group.file_group_settings()?.destination()?)?;
+    let group = job.settings()?.output_groups().iter().find(|group| !is_frame_capture(group))?;
+    let destination = key_of_url(group.output_group_settings()?.file_group_settings()?.destination()?)?;
     if !destination.ends_with('/') {
         return Some(format!("{destination}.mp4"));
     }
     let name = file_input(job)?.rsplit('/').next()?;
     let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
     Some(format!("{destination}{stem}.mp4"))
+}
+
+fn is_frame_capture(group: &OutputGroup) -> bool {
+    let settings = |output: &Output| Some(output.video_description()?.codec_settings()?.codec()?.clone());
+    group.outputs().iter().any(|output| settings(output) == Some(VideoCodec::FrameCapture))
 }
 
 fn file_input(job: &types::Job) -> Option<&str> {

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use video_core::TranscoderKind;
 use video_core::ids::ObjectKey;
-use video_core::job::{JobMetadata, JobResult};
+use video_core::job::{JobMetadata, JobResult, is_picture};
 
 use super::{JobStateChange, error_code, read};
 
@@ -24,8 +24,9 @@ struct Notification {
     input: Option<Input>,
     #[serde(default)]
     output_key_prefix: String,
+    /// Read leniently: whatever is missing in them, the job has ended.
     #[serde(default)]
-    outputs: Vec<Output>,
+    outputs: Value,
     #[serde(default)]
     user_metadata: HashMap<String, String>,
 }
@@ -33,14 +34,6 @@ struct Notification {
 #[derive(Deserialize)]
 struct Input {
     key: String,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Output {
-    key: String,
-    status_detail: Option<String>,
-    error_code: Option<Value>,
 }
 
 /// Decodes an SNS record of Elastic Transcoder.
@@ -57,23 +50,31 @@ pub(super) fn decode(record: Value) -> Result<JobStateChange, String> {
 }
 
 impl Notification {
-    fn result(&self) -> Result<JobResult, String> {
+    fn result(&self) -> Result<Option<JobResult>, String> {
         match self.state.as_str() {
-            "PROGRESSING" => Ok(JobResult::Progressing),
+            "PROGRESSING" => Ok(Some(JobResult::Progressing)),
             // A warning is about something minor: the result is there.
-            "COMPLETED" | "WARNING" => {
-                let output = self.outputs.first().ok_or("it names no output")?;
-                Ok(JobResult::Ready { output: format!("{}{}", self.output_key_prefix, output.key) })
-            }
-            "ERROR" => Ok(self.failure()),
+            "COMPLETED" | "WARNING" => Ok(self.output().map(|output| JobResult::Ready { output })),
+            "ERROR" => Ok(Some(self.failure())),
             _ => Err("its state is not known".to_owned()),
         }
     }
 
+    fn outputs(&self) -> impl Iterator<Item = &Value> {
+        self.outputs.as_array().into_iter().flatten()
+    }
+
+    /// Returns the key of the first output that is no picture.
+    fn output(&self) -> Option<String> {
+        let mut keys = self.outputs().filter_map(|output| output.get("key")?.as_str());
+        let key = keys.find(|key| !key.is_empty() && !is_picture(key))?;
+        Some(format!("{}{key}", self.output_key_prefix))
+    }
+
     fn failure(&self) -> JobResult {
-        let output = self.outputs.first();
-        let detail = output.and_then(|output| output.status_detail.as_deref()).or(self.message_details.as_deref());
-        let code = self.error_code.as_ref().or_else(|| output.and_then(|output| output.error_code.as_ref()));
+        let of_output = |field: &str| self.outputs().find_map(|output| output.get(field));
+        let detail = of_output("statusDetail").and_then(Value::as_str).or(self.message_details.as_deref());
+        let code = self.error_code.as_ref().or_else(|| of_output("errorCode"));
         JobResult::failed(TranscoderKind::ElasticTranscoder, code.and_then(error_code).as_deref(), detail)
     }
 }
@@ -98,11 +99,29 @@ mod tests {
     fn elastic_transcoders_result_is_prefix_and_key() {
         for state in ["COMPLETED", "WARNING"] {
             let changed = sns(|message| message["state"] = json!(state)).unwrap();
-            assert_eq!(
-                changed.result,
-                JobResult::Ready { output: "output/web/Alba/0/c5e866594d810c0c3e1f.webm".to_owned() }
-            );
+            assert_eq!(changed.result, Some(ready()));
             assert_eq!(changed.metadata.key.unwrap().as_str(), "Alba/0/c5e866594d810c0c3e1f.webm");
+        }
+    }
+
+    fn ready() -> JobResult {
+        JobResult::Ready { output: "output/web/Alba/0/c5e866594d810c0c3e1f.webm".to_owned() }
+    }
+
+    #[test]
+    fn the_result_is_told_from_pictures_wherever_it_stands() {
+        for at in [0, 1] {
+            let changed = sns(|message| {
+                message["outputs"].as_array_mut().unwrap().insert(at, json!({ "key": "web/x.png" }));
+            });
+            assert_eq!(changed.unwrap().result, Some(ready()), "a picture at {at}");
+        }
+    }
+
+    #[test]
+    fn a_job_is_complete_although_its_notification_names_no_result() {
+        for outputs in [json!(null), json!([]), json!("x"), json!([{}, 7, { "key": "" }, { "key": "x.jpg" }])] {
+            assert_eq!(sns(|message| message["outputs"] = outputs).unwrap().result, None);
         }
     }
 
@@ -115,7 +134,7 @@ mod tests {
                 message["outputs"][0]["statusDetail"] = json!("4000 bad input");
             });
             let reason = format!("Elastic Transcoder error {expected}: 4000 bad input");
-            assert_eq!(changed.unwrap().result, JobResult::Failed { reason });
+            assert_eq!(changed.unwrap().result, Some(JobResult::Failed { reason }));
         }
     }
 
@@ -129,8 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn a_result_without_an_output_or_in_an_unknown_state_is_malformed() {
-        assert!(sns(|message| message["outputs"] = json!([])).is_err());
+    fn an_unknown_state_is_malformed() {
         assert!(sns(|message| message["state"] = json!("SLEEPING")).is_err());
     }
 }

@@ -52,8 +52,8 @@ pub struct JobStateChange {
     pub job_id: String,
     /// What the job was submitted with.
     pub metadata: JobMetadata,
-    /// How far the job is.
-    pub result: JobResult,
+    /// How far the job is; `None` when it is complete and the event does not name the result.
+    pub result: Option<JobResult>,
 }
 
 /// A dead letter of a dead letter is still unwrapped; deeper nesting occurs nowhere.
