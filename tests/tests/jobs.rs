@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use serde_json::json;
 use video_core::TranscoderKind;
 use video_core::ids::ObjectKey;
-use video_core::job::{Job, JobResult};
+use video_core::job::{Facts, Job, JobResult};
 use video_core::transcoder::{Transcoder, TranscoderConfig};
 use video_tests::events::{self, JobState};
 use video_tests::{TestSystem, eventually, media};
@@ -60,7 +60,12 @@ async fn a_job_is_found_by_its_token_and_looked_up_until_it_is_ready(kind: Trans
         let result = transcoder.look_up(&id).await.unwrap().unwrap();
         (result != JobResult::Progressing).then_some(result)
     });
-    assert_eq!(ready.await, JobResult::Ready { output: output.to_owned() });
+    let JobResult::Ready(ready) = ready.await else { panic!("the job failed") };
+    assert_eq!(ready.key, output);
+    assert_eq!(ready.facts, Facts { duration: Some(1), width: Some(160), height: Some(120) });
+    let poster = ready.poster.unwrap();
+    assert!(poster.starts_with("output/web/Alba/0/c5e866594d810c0c3e1f/0A0"), "{poster}");
+    system.s3().head_object().bucket(system.at.output_bucket).key(&poster).send().await.unwrap();
     assert_eq!(transcoder.look_up("1111111111111-aaaaaa").await.unwrap(), None, "no such job");
     if let Transcoder::MediaConvert(service) = &transcoder {
         assert_eq!(service.input_key(&id).await.unwrap().unwrap().as_str(), KEY);
@@ -90,7 +95,7 @@ async fn a_complete_jobs_result_is_recorded_although_its_event_does_not_name_it(
         let transcoder = transcoder(&system, kind).await;
         eventually("the job is complete", async || {
             let result = transcoder.look_up(&job_id).await.unwrap();
-            matches!(result, Some(JobResult::Ready { .. })).then_some(())
+            matches!(result, Some(JobResult::Ready(_))).then_some(())
         })
         .await;
         system.invoke(complete(&job_id)).await.unwrap();

@@ -43,15 +43,21 @@ impl Job {
     }
 
     /// Returns the result's key without [`OUTPUT_PREFIX`] and without its extension: `web/{stem}` for the plain name,
-    /// else `web/{stem}/{sequencer}`.
+    /// else [`Self::own_name`].
     pub(crate) fn output_name(&self) -> String {
-        let directory = output_directory(&self.key);
-        if self.plain_name { directory } else { format!("{directory}/{}", self.sequencer.file_name()) }
+        if self.plain_name { output_directory(&self.key) } else { self.own_name() }
+    }
+
+    /// Returns a name that no other upload and no retry of the key has: `web/{stem}/{sequencer}`.
+    pub(crate) fn own_name(&self) -> String {
+        format!("{}/{}", output_directory(&self.key), self.sequencer.file_name())
     }
 }
 
 /// What the key of every result starts with.
 pub const OUTPUT_PREFIX: &str = "output/";
+/// What the names of posters have behind [`Job::own_name`]; the frame's number follows.
+pub(crate) const POSTER_SUFFIX: &str = "-poster";
 /// The longest stem in an output key: Elastic Transcoder takes 255 characters, with the sequencer and the extension.
 const MAX_STEM_LENGTH: usize = 200;
 
@@ -73,6 +79,13 @@ pub fn results_prefix(key: &ObjectKey) -> String {
 pub fn is_picture(key: &str) -> bool {
     let extension = key.rsplit_once('.').map_or("", |(_, extension)| extension);
     ["jpg", "jpeg", "png"].iter().any(|picture| extension.eq_ignore_ascii_case(picture))
+}
+
+/// Returns what the keys of all pictures of a job start with, of which its event names one.
+#[must_use]
+pub fn poster_prefix(poster: &str) -> &str {
+    let name = poster.rsplit_once('.').map_or(poster, |(name, _)| name);
+    name.trim_end_matches(|c: char| c.is_ascii_digit())
 }
 
 /// A job's user metadata, read leniently: a job that someone else created has none of it.
@@ -127,16 +140,61 @@ pub struct JobEvent {
     pub result: JobResult,
 }
 
+/// What a complete job has made.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct JobOutput {
+    /// The result's key in the output bucket.
+    pub key: String,
+    /// The key of its poster there, if there is one.
+    pub poster: Option<String>,
+    /// What is known of it.
+    pub facts: Facts,
+}
+
+/// The duration and the size of a result, as far as they are known.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Facts {
+    /// Seconds, rounded up.
+    pub duration: Option<u64>,
+    /// Pixels.
+    pub width: Option<u64>,
+    /// Pixels.
+    pub height: Option<u64>,
+}
+
+/// Longer than any result.
+const MAX_DURATION_MILLIS: u64 = 7 * 24 * 60 * 60 * 1000;
+/// Wider and higher than any result.
+const MAX_PIXELS: u64 = 16_384;
+
+impl Facts {
+    /// Returns what a transcoder says of a result; what cannot be true is logged and left out.
+    #[must_use]
+    pub fn of(duration_millis: Option<i64>, width: Option<i64>, height: Option<i64>) -> Self {
+        Self {
+            duration: plausible("duration", duration_millis, MAX_DURATION_MILLIS).map(|millis| millis.div_ceil(1000)),
+            width: plausible("width", width, MAX_PIXELS),
+            height: plausible("height", height, MAX_PIXELS),
+        }
+    }
+}
+
+fn plausible(name: &str, value: Option<i64>, max: u64) -> Option<u64> {
+    let value = value?;
+    let plausible = u64::try_from(value).ok().filter(|value| (1..=max).contains(value));
+    if plausible.is_none() {
+        tracing::warn!(name, value, "a transcoder tells an impossible fact");
+    }
+    plausible
+}
+
 /// How far a job is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum JobResult {
     /// The transcoder is at work.
     Progressing,
     /// The result is in the output bucket.
-    Ready {
-        /// Its key there.
-        output: String,
-    },
+    Ready(JobOutput),
     /// The job ended without a result.
     Failed {
         /// The reason, fit for the admin.
@@ -225,6 +283,32 @@ mod tests {
             let failed = JobResult::failed(TranscoderKind::MediaConvert, code, detail);
             assert_eq!(failed, JobResult::Failed { reason: reason.to_owned() });
         }
+    }
+
+    #[test]
+    fn what_cannot_be_true_of_a_result_is_left_out() {
+        let known = Facts { duration: Some(3), width: Some(1280), height: Some(720) };
+        assert_eq!(Facts::of(Some(2001), Some(1280), Some(720)), known);
+        for (millis, width, height) in [
+            (None, None, None),
+            (Some(0), Some(0), Some(0)),
+            (Some(-1), Some(-1280), Some(i64::MIN)),
+            (Some(i64::MAX), Some(i64::MAX), Some(16_385)),
+        ] {
+            assert_eq!(Facts::of(millis, width, height), Facts::default());
+        }
+    }
+
+    #[test]
+    fn the_pictures_of_a_job_are_known_by_any_of_them() {
+        for (poster, prefix) in [
+            ("output/web/p/0/x/0A-poster.0000001.jpg", "output/web/p/0/x/0A-poster."),
+            ("output/web/p/0/x/0A-0001-poster-00001.png", "output/web/p/0/x/0A-0001-poster-"),
+        ] {
+            assert_eq!(poster_prefix(poster), prefix);
+            assert!(is_picture(poster));
+        }
+        assert!(is_picture("x.JPEG") && !is_picture("x.mp4") && !is_picture("jpg"));
     }
 
     #[test]

@@ -5,7 +5,7 @@
 use std::time::{Duration, SystemTime};
 
 use video_core::ids::ObjectKey;
-use video_core::job::{JobResult, results_prefix};
+use video_core::job::{JobResult, is_picture, poster_prefix, results_prefix};
 use video_core::records::Record;
 
 use crate::error::Error;
@@ -79,11 +79,17 @@ pub async fn late_result(
     result: &JobResult,
     record: Option<&Record>,
 ) -> Result<(), Error> {
-    let JobResult::Ready { output } = result else { return Ok(()) };
-    let is_recorded = record.is_some_and(|record| record.output.as_ref() == Some(output));
+    let JobResult::Ready(output) = result else { return Ok(()) };
+    let is_recorded = record.is_some_and(|record| record.output.as_ref() == Some(&output.key));
     if !is_recorded && state.table.has_tombstone(key).await? {
-        let is_output = |candidate: &str| candidate == output;
-        state.storage.delete_versions(&state.config.output_bucket, output, is_output).await?;
+        let bucket = &state.config.output_bucket;
+        state.storage.delete_versions(bucket, &output.key, |candidate| candidate == output.key).await?;
+        let results = results_prefix(key);
+        if let Some(poster) = output.poster.as_deref().filter(|poster| is_result_of(poster, &results)) {
+            // The event names one of a job's pictures.
+            let is_poster = |candidate: &str| is_result_of(candidate, &results) && is_picture(candidate);
+            state.storage.delete_versions(bucket, poster_prefix(poster), is_poster).await?;
+        }
         tracing::warn!(video.key = %key, "a result of an erased video was deleted");
     }
     Ok(())
@@ -105,8 +111,12 @@ mod tests {
         assert!(is_upload_of("clip.mov", &clip) && !is_upload_of("clip.mp4", &clip));
 
         let results = results_prefix(&person);
-        for own in ["output/web/Alba/0/c5e866594d810c0c3e1f.webm", "output/web/Alba/0/c5e866594d810c0c3e1f/0A-0001.mp4"]
-        {
+        for own in [
+            "output/web/Alba/0/c5e866594d810c0c3e1f.webm",
+            "output/web/Alba/0/c5e866594d810c0c3e1f/0A-0001.mp4",
+            "output/web/Alba/0/c5e866594d810c0c3e1f/0A-0001-poster.0000001.jpg",
+            "output/web/Alba/0/c5e866594d810c0c3e1f/0A-poster-00001.png",
+        ] {
             assert!(is_result_of(own, &results), "{own}");
         }
         for other in

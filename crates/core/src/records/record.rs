@@ -167,6 +167,18 @@ pub struct Record {
     /// The result's key in the output bucket.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub output: Option<String>,
+    /// The key of the result's poster in the output bucket.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub poster: Option<String>,
+    /// The result's duration in seconds, rounded up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub duration: Option<u64>,
+    /// The result's width in pixels.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub width: Option<u64>,
+    /// The result's height in pixels.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub height: Option<u64>,
     /// Why the video failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,

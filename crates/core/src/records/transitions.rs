@@ -12,9 +12,12 @@ use super::record::{Record, RecordId, Status};
 use super::update::{Update, When, differs, equals, less, status_is};
 use crate::TranscoderKind;
 use crate::ids::{ObjectKey, Sequencer};
-use crate::job::{JobEvent, JobResult};
+use crate::job::{JobEvent, JobOutput, JobResult};
 use crate::time::{epoch_seconds, rfc3339, rfc3339_millis};
 use crate::upload::Upload;
+
+/// What a job leaves in its record; a newer upload and a retry begin without it.
+const OF_A_JOB: [&str; 8] = ["jobId", "transcoder", "output", "poster", "duration", "width", "height", "error"];
 
 /// A form for `key` was issued. Any state but `deleting`; a repeated request never resets it.
 pub(super) fn form_issued(id: &RecordId, key: &ObjectKey, now: SystemTime) -> Update {
@@ -72,7 +75,8 @@ pub(super) fn claimed(id: &RecordId, upload: &Upload, now: SystemTime, lease: Du
         .set("uploadedAt", rfc3339_millis(upload.uploaded_at))
         .set("updatedAt", rfc3339(now))
         .set("size", upload.size)
-        .remove(&["jobId", "transcoder", "output", "error", "retriedAt"])
+        .remove(&OF_A_JOB)
+        .remove(&["retriedAt"])
 }
 
 /// Sequencers order the uploads of one key.
@@ -99,7 +103,7 @@ pub(super) fn retried(id: &RecordId, seen: &Sequencer, next: &Sequencer, now: Sy
         .set("leaseUntil", 0_u64)
         .set("retriedAt", rfc3339_millis(now))
         .set("updatedAt", rfc3339(now))
-        .remove(&["jobId", "transcoder", "output", "error"])
+        .remove(&OF_A_JOB)
 }
 
 /// An upload without a job is taken over from an invocation whose lease has ended.
@@ -158,7 +162,7 @@ fn without_a_job(sequencer: &Sequencer) -> Update {
 pub(super) fn job_changed(id: &RecordId, event: &JobEvent, now: SystemTime) -> Update {
     let update = match &event.result {
         JobResult::Progressing => job_progressing(),
-        JobResult::Ready { output } => job_ready(output).and(owing(id, now)),
+        JobResult::Ready(output) => job_ready(output).and(owing(id, now)),
         JobResult::Failed { reason } => job_failed(&event.job_id, reason).and(owing(id, now)),
     };
     update
@@ -179,11 +183,15 @@ fn job_progressing() -> Update {
 
 /// `uploaded | transcoding | failed -> ready`, which only a newer upload or an erasure leaves: whichever job of this
 /// upload succeeds, its result can be played.
-fn job_ready(output: &str) -> Update {
+fn job_ready(output: &JobOutput) -> Update {
     Update::default()
         .when(status_is(&[Status::Uploaded, Status::Transcoding, Status::Failed]))
         .set("status", Status::Ready)
-        .set("output", output)
+        .set("output", output.key.as_str())
+        .set_known("poster", output.poster.as_deref())
+        .set_known("duration", output.facts.duration)
+        .set_known("width", output.facts.width)
+        .set_known("height", output.facts.height)
         .remove(&["error"])
 }
 

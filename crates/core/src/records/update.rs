@@ -102,6 +102,14 @@ impl Update {
         self
     }
 
+    /// Sets an attribute whose value is known.
+    pub(super) fn set_known(self, name: &'static str, value: Option<impl Into<Value>>) -> Self {
+        match value {
+            Some(value) => self.set(name, value),
+            None => self,
+        }
+    }
+
     /// Sets an attribute that the record does not have yet; one that it has stays.
     pub(super) fn set_if_absent(mut self, name: &'static str, value: impl Into<Value>) -> Self {
         self.set.push(Assignment { name, value: value.into().0, if_absent: true });

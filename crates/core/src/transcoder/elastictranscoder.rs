@@ -6,7 +6,7 @@
 use std::time::SystemTime;
 
 use aws_sdk_elastictranscoder::operation::create_job::builders::CreateJobFluentBuilder;
-use aws_sdk_elastictranscoder::types::{CreateJobOutput, JobInput};
+use aws_sdk_elastictranscoder::types::{self, CreateJobOutput, JobInput};
 use aws_sdk_elastictranscoder::{Client, Config};
 use aws_smithy_runtime_api::client::interceptors::context::InterceptorContext;
 use aws_smithy_runtime_api::client::retries::classifiers::{ClassifyRetry, RetryAction};
@@ -15,12 +15,16 @@ use aws_types::SdkConfig;
 use super::carries;
 use super::submit_error::{SubmitError, created, is_code, submit_error};
 use crate::Error;
-use crate::job::{Job, JobResult, OUTPUT_PREFIX, is_picture};
+use crate::job::{Facts, Job, JobOutput, JobResult, OUTPUT_PREFIX, POSTER_SUFFIX, is_picture};
 use crate::time::epoch_seconds;
 use crate::transcoder_kind::TranscoderKind;
 
 /// "System preset: Web": 1280x720 at most, H.264 main, 2200 kbit/s, AAC 160 kbit/s.
 const WEB_PRESET: &str = "1351620000001-100070";
+/// Where the number of a thumbnail stands in the pattern of their names: five digits, from 00001 on.
+const COUNT: &str = "{count}";
+/// The longest pattern, in characters; a key so long that it does not fit gets no poster.
+const MAX_PATTERN_LENGTH: usize = 255;
 /// 50 jobs a page: enough to look through 5,000 jobs in one take-over.
 const MAX_PAGES: usize = 100;
 
@@ -51,7 +55,7 @@ impl ElasticTranscoder {
             .pipeline_id(&self.pipeline_id)
             .input(JobInput::builder().key(job.key.as_str()).build())
             .output_key_prefix(OUTPUT_PREFIX)
-            .outputs(CreateJobOutput::builder().key(output_key(job)).preset_id(WEB_PRESET).build())
+            .outputs(output(job))
             .set_user_metadata(Some(job.user_metadata()))
     }
 
@@ -121,18 +125,46 @@ impl ClassifyRetry for RetryOnlyRejections {
     }
 }
 
-fn result(job: &aws_sdk_elastictranscoder::types::Job) -> JobResult {
+fn result(job: &types::Job) -> JobResult {
     let result = job.outputs().iter().find(|output| output.key().is_some_and(|key| !is_picture(key)));
     let output = result.or(job.outputs().first());
     match (job.status(), result.and_then(|output| output.key())) {
         (Some("Complete"), Some(key)) => {
-            JobResult::Ready { output: format!("{}{key}", job.output_key_prefix().unwrap_or_default()) }
+            let prefix = job.output_key_prefix().unwrap_or_default();
+            let pattern = output.and_then(|output| output.thumbnail_pattern());
+            JobResult::Ready(JobOutput {
+                key: format!("{prefix}{key}"),
+                poster: pattern.and_then(|pattern| first_thumbnail(prefix, pattern)),
+                facts: output.map(facts).unwrap_or_default(),
+            })
         }
         // No code of its own here: the detail begins with it.
         (Some("Error"), _) => JobResult::failed(KIND, None, output.and_then(|output| output.status_detail())),
         (Some("Canceled"), _) => JobResult::cancelled(KIND),
         _ => JobResult::Progressing,
     }
+}
+
+fn facts(output: &types::JobOutput) -> Facts {
+    let pixels = |number: Option<i32>| number.map(i64::from);
+    Facts::of(output.duration_millis(), pixels(output.width()), pixels(output.height()))
+}
+
+/// Returns the key of the first thumbnail that a job makes; `None` when it makes none.
+#[must_use]
+pub fn first_thumbnail(output_key_prefix: &str, pattern: &str) -> Option<String> {
+    let name = pattern.contains(COUNT).then(|| pattern.replace(COUNT, "00001"))?;
+    Some(format!("{output_key_prefix}{name}.png"))
+}
+
+fn output(job: &Job) -> CreateJobOutput {
+    let pattern = format!("{}{POSTER_SUFFIX}-{COUNT}", job.own_name());
+    let fits = pattern.chars().count() <= MAX_PATTERN_LENGTH;
+    CreateJobOutput::builder()
+        .key(output_key(job))
+        .preset_id(WEB_PRESET)
+        .set_thumbnail_pattern(fits.then_some(pattern))
+        .build()
 }
 
 /// Returns the result's name with the input's extension, as the original named it, whatever the container.
@@ -165,24 +197,39 @@ mod tests {
         let output = &input.get_outputs().as_ref().unwrap()[0];
         assert_eq!(output.key(), Some("web/Alba/0/c5e866594d810c0c3e1f.webm"));
         assert_eq!(output.preset_id(), Some("1351620000001-100070"));
+        let pattern = format!("web/Alba/0/c5e866594d810c0c3e1f/0A{}-poster-{{count}}", "0".repeat(38));
+        assert_eq!(output.thumbnail_pattern(), Some(pattern.as_str()));
+    }
+
+    #[test]
+    fn a_name_that_leaves_no_room_for_a_number_gets_no_poster() {
+        let pattern = |length| output(&job(&format!("{}.mp4", "k".repeat(length)), false)).thumbnail_pattern;
+        assert_eq!(pattern(186).unwrap().len(), 250);
+        assert_eq!(pattern(192), None);
     }
 
     #[test]
     fn a_job_that_is_looked_up_tells_its_result() {
-        use aws_sdk_elastictranscoder::types::{Job, JobOutput};
-        let output = JobOutput::builder().key("web/x.webm").status_detail("4000 bad input").build();
+        let output = types::JobOutput::builder().key("web/x.webm").status_detail("4000 bad input");
+        let output = output.thumbnail_pattern("web/x/0A-poster-{count}").width(1280).height(720).duration_millis(2001);
+        let output = output.build();
+        let ready = JobResult::Ready(JobOutput {
+            key: "output/web/x.webm".to_owned(),
+            poster: Some("output/web/x/0A-poster-00001.png".to_owned()),
+            facts: Facts { duration: Some(3), width: Some(1280), height: Some(720) },
+        });
         let looked_up = |status: &str| {
-            result(&Job::builder().status(status).output_key_prefix("output/").outputs(output.clone()).build())
+            result(&types::Job::builder().status(status).output_key_prefix("output/").outputs(output.clone()).build())
         };
-        assert_eq!(looked_up("Complete"), JobResult::Ready { output: "output/web/x.webm".to_owned() });
+        assert_eq!(looked_up("Complete"), ready);
         let reason = "Elastic Transcoder: 4000 bad input".to_owned();
         assert_eq!(looked_up("Error"), JobResult::Failed { reason });
         let reason = "Elastic Transcoder: the job was cancelled".to_owned();
         assert_eq!(looked_up("Canceled"), JobResult::Failed { reason });
         assert_eq!(looked_up("Submitted"), JobResult::Progressing);
-        let picture = JobOutput::builder().key("web/x.png").build();
-        let job = Job::builder().status("Complete").output_key_prefix("output/").outputs(picture).outputs(output);
-        assert_eq!(result(&job.build()), JobResult::Ready { output: "output/web/x.webm".to_owned() });
+        let picture = types::JobOutput::builder().key("web/x.png").build();
+        let job = types::Job::builder().status("Complete").output_key_prefix("output/");
+        assert_eq!(result(&job.outputs(picture).outputs(output).build()), ready);
     }
 
     #[test]

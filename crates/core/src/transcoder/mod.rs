@@ -16,7 +16,7 @@ use crate::job::{Job, JobResult};
 use crate::transcoder_kind::TranscoderKind;
 
 pub use config::TranscoderConfig;
-pub use elastictranscoder::ElasticTranscoder;
+pub use elastictranscoder::{ElasticTranscoder, first_thumbnail};
 pub use mediaconvert::{MediaConvert, key_of_url};
 pub use submit_error::SubmitError;
 

@@ -9,9 +9,10 @@ use serde::Deserialize;
 use serde_json::Value;
 use video_core::TranscoderKind;
 use video_core::ids::ObjectKey;
-use video_core::job::{JobMetadata, JobResult, is_picture};
+use video_core::job::{Facts, JobMetadata, JobOutput, JobResult, is_picture};
+use video_core::transcoder::first_thumbnail;
 
-use super::{JobStateChange, error_code, read};
+use super::{JobStateChange, error_code, integer, read};
 
 /// The notification, as far as it matters here.
 #[derive(Deserialize)]
@@ -54,7 +55,7 @@ impl Notification {
         match self.state.as_str() {
             "PROGRESSING" => Ok(Some(JobResult::Progressing)),
             // A warning is about something minor: the result is there.
-            "COMPLETED" | "WARNING" => Ok(self.output().map(|output| JobResult::Ready { output })),
+            "COMPLETED" | "WARNING" => Ok(self.output().map(JobResult::Ready)),
             "ERROR" => Ok(Some(self.failure())),
             _ => Err("its state is not known".to_owned()),
         }
@@ -64,11 +65,16 @@ impl Notification {
         self.outputs.as_array().into_iter().flatten()
     }
 
-    /// Returns the key of the first output that is no picture.
-    fn output(&self) -> Option<String> {
-        let mut keys = self.outputs().filter_map(|output| output.get("key")?.as_str());
-        let key = keys.find(|key| !key.is_empty() && !is_picture(key))?;
-        Some(format!("{}{key}", self.output_key_prefix))
+    /// Returns the first output that is no picture, and its first thumbnail.
+    fn output(&self) -> Option<JobOutput> {
+        let mut outputs = self.outputs().filter_map(|output| Some((output, output.get("key")?.as_str()?)));
+        let (output, key) = outputs.find(|(_, key)| !key.is_empty() && !is_picture(key))?;
+        let pattern = output.get("thumbnailPattern").and_then(Value::as_str);
+        Some(JobOutput {
+            key: format!("{}{key}", self.output_key_prefix),
+            poster: pattern.and_then(|pattern| first_thumbnail(&self.output_key_prefix, pattern)),
+            facts: facts(output),
+        })
     }
 
     fn failure(&self) -> JobResult {
@@ -77,6 +83,11 @@ impl Notification {
         let code = self.error_code.as_ref().or_else(|| of_output("errorCode"));
         JobResult::failed(TranscoderKind::ElasticTranscoder, code.and_then(error_code).as_deref(), detail)
     }
+}
+
+fn facts(output: &Value) -> Facts {
+    let millis = integer(output, "duration").map(|seconds| seconds.saturating_mul(1000));
+    Facts::of(millis, integer(output, "width"), integer(output, "height"))
 }
 
 #[cfg(test)]
@@ -105,7 +116,12 @@ mod tests {
     }
 
     fn ready() -> JobResult {
-        JobResult::Ready { output: "output/web/Alba/0/c5e866594d810c0c3e1f.webm".to_owned() }
+        let name = "output/web/Alba/0/c5e866594d810c0c3e1f";
+        JobResult::Ready(JobOutput {
+            key: format!("{name}.webm"),
+            poster: Some(format!("{name}/0055AED6DCD90281E50000000000000000000000-poster-00001.png")),
+            facts: Facts { duration: Some(3), width: Some(1280), height: Some(720) },
+        })
     }
 
     #[test]
@@ -115,6 +131,19 @@ mod tests {
                 message["outputs"].as_array_mut().unwrap().insert(at, json!({ "key": "web/x.png" }));
             });
             assert_eq!(changed.unwrap().result, Some(ready()), "a picture at {at}");
+        }
+    }
+
+    #[test]
+    fn a_result_without_a_poster_or_with_impossible_facts_is_ready() {
+        for (field, value) in [("thumbnailPattern", json!("")), ("thumbnailPattern", json!("x")), ("width", json!(-1))] {
+            let changed = sns(|message| {
+                message["outputs"][0]["duration"] = json!(i64::MAX);
+                message["outputs"][0][field] = value;
+            });
+            let Some(JobResult::Ready(output)) = changed.unwrap().result else { panic!("{field}") };
+            assert_eq!(output.poster.is_none(), field == "thumbnailPattern");
+            assert_eq!((output.facts.width.is_none(), output.facts.duration), (field == "width", None));
         }
     }
 

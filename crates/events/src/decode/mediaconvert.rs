@@ -8,10 +8,10 @@ use aws_lambda_events::eventbridge::EventBridgeEvent;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use video_core::TranscoderKind;
-use video_core::job::{JobMetadata, JobResult, is_picture};
+use video_core::job::{Facts, JobMetadata, JobOutput, JobResult, is_picture};
 use video_core::transcoder::key_of_url;
 
-use super::{JobStateChange, error_code, read};
+use super::{JobStateChange, error_code, integer, read};
 
 /// The event's detail, as far as it matters here.
 #[derive(Deserialize, Serialize)]
@@ -39,7 +39,7 @@ pub(super) fn decode(event: Value) -> Result<JobStateChange, String> {
 impl Detail {
     fn result(&self) -> Option<JobResult> {
         match self.status.as_str() {
-            "COMPLETE" => Some(JobResult::Ready { output: self.output()? }),
+            "COMPLETE" => Some(JobResult::Ready(self.output()?)),
             "ERROR" => {
                 let code = self.error_code.as_ref().and_then(error_code);
                 Some(JobResult::failed(TranscoderKind::MediaConvert, code.as_deref(), self.error_message.as_deref()))
@@ -50,14 +50,29 @@ impl Detail {
         }
     }
 
-    /// Returns the key of the first file that is no picture: groups come in any order.
-    fn output(&self) -> Option<String> {
+    /// Returns the first file that is no picture, and the last picture: groups come in any order.
+    fn output(&self) -> Option<JobOutput> {
         let groups = self.output_group_details.as_array().into_iter().flatten();
         let outputs = groups.filter_map(|group| group.get("outputDetails")?.as_array()).flatten();
-        let paths = outputs.filter_map(|output| output.get("outputFilePaths")?.as_array()).flatten();
-        let keys = paths.filter_map(|path| key_of_url(path.as_str()?));
-        keys.filter(|key| !is_picture(key)).map(str::to_owned).next()
+        let files = outputs.flat_map(|output| keys(output).map(move |key| (output, key)));
+        let (pictures, results): (Vec<_>, Vec<_>) = files.partition(|(_, key)| is_picture(key));
+        let (output, key) = results.first()?;
+        Some(JobOutput {
+            key: (*key).to_owned(),
+            poster: pictures.last().map(|(_, key)| (*key).to_owned()),
+            facts: facts(output),
+        })
     }
+}
+
+fn keys(output: &Value) -> impl Iterator<Item = &str> {
+    let paths = output.get("outputFilePaths").and_then(Value::as_array).into_iter().flatten();
+    paths.filter_map(|path| key_of_url(path.as_str()?))
+}
+
+fn facts(output: &Value) -> Facts {
+    let video = output.get("videoDetails").unwrap_or(&Value::Null);
+    Facts::of(integer(output, "durationInMs"), integer(video, "widthInPx"), integer(video, "heightInPx"))
 }
 
 #[cfg(test)]
@@ -78,24 +93,37 @@ mod tests {
         assert_eq!(changed.result, Some(ready()));
     }
 
+    const RESULT: &str = "output/web/Alba/0/c5e866594d810c0c3e1f.mp4";
+    const POSTER: &str =
+        "output/web/Alba/0/c5e866594d810c0c3e1f/0055AED6DCD90281E50000000000000000000000-poster.0000001.jpg";
+
     fn ready() -> JobResult {
-        JobResult::Ready { output: "output/web/Alba/0/c5e866594d810c0c3e1f.mp4".to_owned() }
+        let facts = Facts { duration: Some(3), width: Some(1280), height: Some(720) };
+        JobResult::Ready(JobOutput { key: RESULT.to_owned(), poster: Some(POSTER.to_owned()), facts })
     }
 
     #[test]
     fn the_result_is_told_from_pictures_wherever_it_stands() {
-        let picture = json!({ "outputDetails": [{ "outputFilePaths": ["s3://output/output/web/x.0000001.JPG"] }] });
-        for at in [0, 1] {
-            let changed = mediaconvert(|detail| {
-                detail["outputGroupDetails"].as_array_mut().unwrap().insert(at, picture.clone());
-            });
-            assert_eq!(changed.unwrap().result, Some(ready()), "a picture at {at}");
-        }
-        let paths = json!(["s3://output/x.png", 7, "s3://output/output/web/Alba/0/c5e866594d810c0c3e1f.mp4"]);
+        let reversed = mediaconvert(|detail| detail["outputGroupDetails"].as_array_mut().unwrap().reverse());
+        assert_eq!(reversed.unwrap().result, Some(ready()));
+        let paths = json!([format!("s3://output/{POSTER}"), 7, format!("s3://output/{RESULT}")]);
         let in_one_output = mediaconvert(|detail| {
+            detail["outputGroupDetails"].as_array_mut().unwrap().truncate(1);
             detail["outputGroupDetails"][0]["outputDetails"][0]["outputFilePaths"] = paths;
         });
         assert_eq!(in_one_output.unwrap().result, Some(ready()));
+    }
+
+    #[test]
+    fn a_result_without_a_poster_or_with_impossible_facts_is_ready() {
+        let changed = mediaconvert(|detail| {
+            detail["outputGroupDetails"].as_array_mut().unwrap().truncate(1);
+            let output = &mut detail["outputGroupDetails"][0]["outputDetails"][0];
+            output["durationInMs"] = json!(-3000);
+            output["videoDetails"] = json!({ "widthInPx": "1280", "heightInPx": 7.5 });
+        });
+        let output = JobOutput { key: RESULT.to_owned(), poster: None, facts: Facts::default() };
+        assert_eq!(changed.unwrap().result, Some(JobResult::Ready(output)));
     }
 
     #[test]

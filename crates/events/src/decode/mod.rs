@@ -133,6 +133,15 @@ fn ok_or_warn<T>(what: &str, message: Result<T, String>) -> Option<T> {
     message.inspect_err(|reason| tracing::warn!(event.malformed = true, reason, "a {what} is dropped")).ok()
 }
 
+/// Returns a number of a result; what is there and no whole number is logged.
+fn integer(object: &Value, field: &str) -> Option<i64> {
+    let value = object.get(field).filter(|value| !value.is_null())?;
+    if value.as_i64().is_none() {
+        tracing::warn!(event.malformed = true, field, "a fact of a result is no whole number");
+    }
+    value.as_i64()
+}
+
 /// Returns an error code, which comes as text or as a number.
 fn error_code(code: &Value) -> Option<String> {
     match code {

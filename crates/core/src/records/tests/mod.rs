@@ -25,7 +25,7 @@ use super::update::Update;
 use super::*;
 use crate::TranscoderKind;
 use crate::ids::{ObjectKey, Sequencer};
-use crate::job::{JobEvent, JobResult};
+use crate::job::{Facts, JobEvent, JobOutput, JobResult};
 use crate::upload::Upload;
 
 const LEASE: Duration = Duration::from_mins(1);
@@ -81,7 +81,11 @@ fn event(order: &str, job_id: &str, result: JobResult) -> JobEvent {
 }
 
 fn ready() -> JobResult {
-    JobResult::Ready { output: "output/web/x.mp4".to_owned() }
+    JobResult::Ready(JobOutput {
+        key: "output/web/x.mp4".to_owned(),
+        poster: Some("output/web/x/0A-poster.0000001.jpg".to_owned()),
+        facts: Facts { duration: Some(3), width: Some(1280), height: Some(720) },
+    })
 }
 
 fn failed() -> JobResult {

@@ -1,21 +1,19 @@
-//! Jobs on AWS Elemental MediaConvert, API version 2017-08-29: Elastic Transcoder's "System preset: Web" in
-//! MediaConvert's terms.
+//! Jobs on AWS Elemental MediaConvert, API version 2017-08-29.
 //!
 //! See <https://docs.aws.amazon.com/mediaconvert/latest/apireference/jobs.html>.
+
+mod result;
+mod settings;
 
 use std::time::SystemTime;
 
 use aws_sdk_mediaconvert::Client;
 use aws_sdk_mediaconvert::operation::create_job::builders::CreateJobFluentBuilder;
-use aws_sdk_mediaconvert::types::{
-    self, AacCodingMode, AacSettings, AudioCodec, AudioCodecSettings, AudioDefaultSelection, AudioDescription,
-    AudioSelector, ContainerSettings, ContainerType, FileGroupSettings, H264CodecLevel, H264CodecProfile,
-    H264FramerateControl, H264GopSizeUnits, H264ParControl, H264RateControlMode, H264Settings, Input, InputRotate,
-    JobSettings, JobStatus, Order, Output, OutputGroup, OutputGroupSettings, OutputGroupType, ScalingBehavior,
-    VideoCodec, VideoCodecSettings, VideoDescription, VideoSelector,
-};
+use aws_sdk_mediaconvert::types::{self, JobStatus, Order};
 use aws_types::SdkConfig;
 
+use self::result::{file_input, result};
+use self::settings::job_settings;
 use super::carries;
 use super::submit_error::{SubmitError, created, is_code, submit_error};
 use crate::Error;
@@ -28,7 +26,6 @@ use crate::transcoder_kind::TranscoderKind;
 const PAGE_SIZE: i32 = 20;
 /// Enough to look through 5,000 jobs in one take-over.
 const MAX_PAGES: usize = 250;
-const AUDIO_SELECTOR: &str = "Audio Selector 1";
 
 const KIND: TranscoderKind = TranscoderKind::MediaConvert;
 
@@ -54,15 +51,13 @@ impl MediaConvert {
     }
 
     fn create_job(&self, job: &Job) -> CreateJobFluentBuilder {
-        let input = Input::builder()
-            .file_input(format!("s3://{}/{}", job.bucket, job.key))
-            .audio_selectors(
-                AUDIO_SELECTOR,
-                AudioSelector::builder().default_selection(AudioDefaultSelection::Default).build(),
-            )
-            .video_selector(VideoSelector::builder().rotate(InputRotate::Auto).build())
-            .build();
-        let settings = JobSettings::builder().inputs(input).output_groups(output_group(&self.destination(job))).build();
+        // MediaConvert adds `.mp4` to a destination that does not end in `/`.
+        let destination = |name: &str| format!("s3://{}/{OUTPUT_PREFIX}{name}", self.output_bucket);
+        let settings = job_settings(
+            &format!("s3://{}/{}", job.bucket, job.key),
+            &destination(&job.output_name()),
+            &destination(&job.own_name()),
+        );
         self.client
             .create_job()
             .role(&self.role_arn)
@@ -70,11 +65,6 @@ impl MediaConvert {
             .client_request_token(job.token())
             .set_user_metadata(Some(job.user_metadata()))
             .settings(settings)
-    }
-
-    /// Returns where the result goes: MediaConvert adds `.mp4` to a destination that does not end in `/`.
-    fn destination(&self, job: &Job) -> String {
-        format!("s3://{}/{OUTPUT_PREFIX}{}", self.output_bucket, job.output_name())
     }
 
     pub(super) async fn find(&self, token: &str, since: SystemTime) -> Result<Option<String>, Error> {
@@ -138,40 +128,6 @@ impl MediaConvert {
     }
 }
 
-fn result(job: &types::Job) -> JobResult {
-    match (job.status(), output(job)) {
-        (Some(JobStatus::Complete), Some(output)) => JobResult::Ready { output },
-        (Some(JobStatus::Error), _) => {
-            let code = job.error_code().map(|code| code.to_string());
-            JobResult::failed(KIND, code.as_deref(), job.error_message())
-        }
-        (Some(JobStatus::Canceled), _) => JobResult::cancelled(KIND),
-        _ => JobResult::Progressing,
-    }
-}
-
-/// Returns the key of a job's result. `GetJob` does not name the file, so it is put together as MediaConvert does: from
-/// the destination, and, where that is a folder, the input's name.
-fn output(job: &types::Job) -> Option<String> {
-    let group = job.settings()?.output_groups().iter().find(|group| !is_frame_capture(group))?;
-    let destination = key_of_url(group.output_group_settings()?.file_group_settings()?.destination()?)?;
-    if !destination.ends_with('/') {
-        return Some(format!("{destination}.mp4"));
-    }
-    let name = file_input(job)?.rsplit('/').next()?;
-    let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
-    Some(format!("{destination}{stem}.mp4"))
-}
-
-fn is_frame_capture(group: &OutputGroup) -> bool {
-    let settings = |output: &Output| Some(output.video_description()?.codec_settings()?.codec()?.clone());
-    group.outputs().iter().any(|output| settings(output) == Some(VideoCodec::FrameCapture))
-}
-
-fn file_input(job: &types::Job) -> Option<&str> {
-    job.settings()?.inputs().first()?.file_input()
-}
-
 /// What stands behind the bucket in `s3://bucket/key`; `None` when that is nothing.
 #[must_use]
 pub fn key_of_url(url: &str) -> Option<&str> {
@@ -179,56 +135,15 @@ pub fn key_of_url(url: &str) -> Option<&str> {
     (!key.is_empty()).then_some(key)
 }
 
-fn output_group(destination: &str) -> OutputGroup {
-    let files = FileGroupSettings::builder().destination(destination).build();
-    let settings =
-        OutputGroupSettings::builder().r#type(OutputGroupType::FileGroupSettings).file_group_settings(files).build();
-    let output = Output::builder()
-        .container_settings(ContainerSettings::builder().container(ContainerType::Mp4).build())
-        .video_description(video())
-        .audio_descriptions(audio())
-        .build();
-    OutputGroup::builder().output_group_settings(settings).outputs(output).build()
-}
-
-fn video() -> VideoDescription {
-    let h264 = H264Settings::builder()
-        .codec_profile(H264CodecProfile::Main)
-        .codec_level(H264CodecLevel::Level31)
-        .number_reference_frames(3)
-        .rate_control_mode(H264RateControlMode::Cbr)
-        .bitrate(2_200_000)
-        .framerate_control(H264FramerateControl::Specified)
-        .framerate_numerator(30)
-        .framerate_denominator(1)
-        .gop_size(90.0)
-        .gop_size_units(H264GopSizeUnits::Frames)
-        .par_control(H264ParControl::Specified)
-        .par_numerator(1)
-        .par_denominator(1)
-        .build();
-    VideoDescription::builder()
-        .width(1280)
-        .height(720)
-        .scaling_behavior(ScalingBehavior::FitNoUpscale)
-        .codec_settings(VideoCodecSettings::builder().codec(VideoCodec::H264).h264_settings(h264).build())
-        .build()
-}
-
-fn audio() -> AudioDescription {
-    let aac =
-        AacSettings::builder().bitrate(160_000).sample_rate(44_100).coding_mode(AacCodingMode::CodingMode20).build();
-    AudioDescription::builder()
-        .audio_source_name(AUDIO_SELECTOR)
-        .codec_settings(AudioCodecSettings::builder().codec(AudioCodec::Aac).aac_settings(aac).build())
-        .build()
-}
-
 #[cfg(test)]
 mod tests {
     use aws_smithy_runtime_api::client::behavior_version::BehaviorVersion;
 
+    use super::types::{InputRotate, JobSettings, OutputDetail, OutputGroupDetail, VideoDetail};
     use super::*;
+    use crate::job::{Facts, JobOutput};
+
+    const STEM: &str = "output/web/Alba/0/c5e866594d810c0c3e1f";
 
     fn job(key: &str, plain_name: bool) -> Job {
         let key = ObjectKey::from_decoded(key).unwrap();
@@ -252,16 +167,23 @@ mod tests {
         assert_eq!(settings.inputs()[0].video_selector().unwrap().rotate(), Some(&InputRotate::Auto));
     }
 
+    fn settings(plain_name: bool) -> JobSettings {
+        let submitted = service().create_job(&job("Alba/0/c5e866594d810c0c3e1f.webm", plain_name));
+        submitted.as_input().get_settings().clone().unwrap()
+    }
+
     #[test]
     fn a_job_that_is_looked_up_tells_its_result() {
-        let submitted = service().create_job(&job("Alba/0/c5e866594d810c0c3e1f.webm", true));
-        let settings = submitted.as_input().get_settings().clone().unwrap();
         let looked_up = |status: JobStatus| {
-            let job = types::Job::builder().status(status).settings(settings.clone()).role("arn:role");
+            let job = types::Job::builder().status(status).settings(settings(true)).role("arn:role");
             result(&job.error_code(1040).error_message("Unsupported file").build())
         };
-        let output = "output/web/Alba/0/c5e866594d810c0c3e1f.mp4".to_owned();
-        assert_eq!(looked_up(JobStatus::Complete), JobResult::Ready { output });
+        let output = JobOutput {
+            key: format!("{STEM}.mp4"),
+            poster: Some(format!("{STEM}/{}-poster.0000000.jpg", sequencer())),
+            facts: Facts::default(),
+        };
+        assert_eq!(looked_up(JobStatus::Complete), JobResult::Ready(output));
         let reason = "MediaConvert error 1040: Unsupported file".to_owned();
         assert_eq!(looked_up(JobStatus::Error), JobResult::Failed { reason });
         let reason = "MediaConvert: the job was cancelled".to_owned();
@@ -277,15 +199,44 @@ mod tests {
         }
     }
 
+    fn sequencer() -> String {
+        format!("0A{}", "0".repeat(38))
+    }
+
     #[test]
-    fn the_destination_names_the_result_without_its_extension() {
-        let sequencer = format!("0A{}", "0".repeat(38));
-        for (plain_name, destination) in [
-            (true, "s3://out/output/web/Alba/0/c5e866594d810c0c3e1f".to_owned()),
-            (false, format!("s3://out/output/web/Alba/0/c5e866594d810c0c3e1f/{sequencer}")),
-        ] {
-            let job = job("Alba/0/c5e866594d810c0c3e1f.webm", plain_name);
-            assert_eq!(service().destination(&job), destination);
+    fn the_facts_of_a_job_that_is_looked_up_are_the_results_and_not_the_posters() {
+        let detail = |millis, width, height| {
+            let video = VideoDetail::builder().width_in_px(width).height_in_px(height).build();
+            let detail = OutputDetail::builder().duration_in_ms(millis).video_details(video).build();
+            OutputGroupDetail::builder().output_details(detail).build()
+        };
+        for reversed in [false, true] {
+            let mut groups = settings(false).output_groups.unwrap();
+            let mut details = vec![detail(60_001, 1280, 720), detail(6000, 640, 360)];
+            if reversed {
+                groups.reverse();
+                details.reverse();
+            }
+            let settings = JobSettings::builder().set_output_groups(Some(groups)).build();
+            let job = types::Job::builder().status(JobStatus::Complete).settings(settings).role("arn:role");
+            let output = JobOutput {
+                key: format!("{STEM}/{}.mp4", sequencer()),
+                poster: Some(format!("{STEM}/{}-poster.0000001.jpg", sequencer())),
+                facts: Facts { duration: Some(61), width: Some(1280), height: Some(720) },
+            };
+            assert_eq!(result(&job.set_output_group_details(Some(details)).build()), JobResult::Ready(output));
+        }
+    }
+
+    #[test]
+    fn the_destinations_name_the_result_and_the_poster_without_their_extensions() {
+        let own = format!("s3://out/{STEM}/{}", sequencer());
+        for (plain_name, result) in [(true, format!("s3://out/{STEM}")), (false, own.clone())] {
+            let settings = settings(plain_name);
+            let destinations = settings.output_groups().iter().map(|group| {
+                group.output_group_settings()?.file_group_settings()?.destination().map(str::to_owned)
+            });
+            assert_eq!(destinations.collect::<Vec<_>>(), [Some(result), Some(own.clone())]);
         }
     }
 }
