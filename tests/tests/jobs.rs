@@ -58,7 +58,7 @@ async fn a_job_is_found_by_its_token_and_looked_up_until_it_is_ready(kind: Trans
 
     let ready = eventually("the job is ready", async || {
         let result = transcoder.look_up(&id).await.unwrap().unwrap();
-        (result != JobResult::Progressing).then_some(result)
+        (!matches!(result, JobResult::Progressing { .. })).then_some(result)
     });
     let JobResult::Ready(ready) = ready.await else { panic!("the job failed") };
     assert_eq!(ready.key, output);

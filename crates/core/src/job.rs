@@ -192,7 +192,10 @@ fn plausible(name: &str, value: Option<i64>, max: u64) -> Option<u64> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum JobResult {
     /// The transcoder is at work.
-    Progressing,
+    Progressing {
+        /// How far it is, from 0 to 100, if it says so.
+        percent: Option<u8>,
+    },
     /// The result is in the output bucket.
     Ready(JobOutput),
     /// The job ended without a result.

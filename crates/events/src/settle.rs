@@ -77,7 +77,7 @@ async fn lost_result(state: &State, record: &Record, job_id: &str) -> Result<Opt
     }
     Ok(match state.transcoder.look_up(job_id).await? {
         None => failed("the transcoder no longer knows the job"),
-        Some(JobResult::Progressing) => None,
+        Some(JobResult::Progressing { .. }) => None,
         ended => ended,
     })
 }

@@ -179,6 +179,12 @@ pub struct Record {
     /// The result's height in pixels.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub height: Option<u64>,
+    /// How many percent of the job are done, while the video is transcoded and the transcoder says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub progress: Option<u64>,
+    /// When `progress` was written, RFC 3339.
+    #[serde(skip_serializing)]
+    pub progress_at: Option<String>,
     /// Why the video failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,

@@ -7,6 +7,7 @@ use super::table::Table;
 use super::transitions;
 use crate::Error;
 use crate::ids::Sequencer;
+use crate::time::parse_rfc3339;
 
 /// An upload without a result for so long is stuck: Lambda's own retries end after three minutes, and most jobs take
 /// less than this.
@@ -46,9 +47,10 @@ impl Record {
         Ok((seen, next))
     }
 
-    /// Returns whether the newest upload, or its last retry, has been worked on for too long.
+    /// Returns whether the newest upload, or its last retry, has been worked on for too long. A job that still reports
+    /// progress is long, not stuck.
     fn is_stuck(&self, now: SystemTime) -> bool {
-        let since = self.in_progress_since();
+        let since = self.in_progress_since().max(self.progress_at.as_deref().and_then(parse_rfc3339));
         since.is_none_or(|since| now.duration_since(since).is_ok_and(|age| age > STUCK_AFTER))
     }
 }
@@ -111,6 +113,16 @@ mod tests {
         ] {
             let outcome = record(status, uploaded, retried).next_retry(SystemTime::now());
             assert_eq!(outcome.err(), refusal, "{status} {uploaded:?} {retried:?}");
+        }
+    }
+
+    #[test]
+    fn a_long_job_is_stuck_only_once_it_reports_no_progress_any_more() {
+        let old = Some(Duration::from_mins(60));
+        for (minutes, stuck) in [(1, false), (16, true)] {
+            let mut record = record("transcoding", old, None);
+            record.progress_at = Some(rfc3339_millis(SystemTime::now() - Duration::from_mins(minutes)));
+            assert_eq!(record.next_retry(SystemTime::now()).is_ok(), stuck, "progress {minutes} minutes ago");
         }
     }
 

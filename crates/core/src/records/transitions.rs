@@ -17,7 +17,12 @@ use crate::time::{epoch_seconds, rfc3339, rfc3339_millis};
 use crate::upload::Upload;
 
 /// What a job leaves in its record; a newer upload and a retry begin without it.
-const OF_A_JOB: [&str; 8] = ["jobId", "transcoder", "output", "poster", "duration", "width", "height", "error"];
+const OF_A_JOB: [&str; 10] =
+    ["jobId", "transcoder", "output", "poster", "duration", "width", "height", "progress", "progressAt", "error"];
+/// How far a job is goes with its end.
+const PROGRESS: [&str; 2] = ["progress", "progressAt"];
+/// How far a job is is written no more often than this.
+const PROGRESS_INTERVAL: Duration = Duration::from_secs(10);
 
 /// A form for `key` was issued. Any state but `deleting`; a repeated request never resets it.
 pub(super) fn form_issued(id: &RecordId, key: &ObjectKey, now: SystemTime) -> Update {
@@ -161,7 +166,8 @@ fn without_a_job(sequencer: &Sequencer) -> Update {
 /// What a job's event does.
 pub(super) fn job_changed(id: &RecordId, event: &JobEvent, now: SystemTime) -> Update {
     let update = match &event.result {
-        JobResult::Progressing => job_progressing(),
+        JobResult::Progressing { percent: None } => job_progressing(),
+        JobResult::Progressing { percent: Some(percent) } => job_progressed(&event.job_id, *percent, now),
         JobResult::Ready(output) => job_ready(output).and(owing(id, now)),
         JobResult::Failed { reason } => job_failed(&event.job_id, reason).and(owing(id, now)),
     };
@@ -181,6 +187,19 @@ fn job_progressing() -> Update {
         .set("status", Status::Transcoding)
 }
 
+/// `uploaded | transcoding -> transcoding`, by the upload's own job alone: only forward, and not too often.
+fn job_progressed(job_id: &str, percent: u8, now: SystemTime) -> Update {
+    let earlier = now.checked_sub(PROGRESS_INTERVAL).unwrap_or(SystemTime::UNIX_EPOCH);
+    Update::default()
+        .when(status_is(&[Status::Uploaded, Status::Transcoding]))
+        .when(When::Any(vec![When::Absent("jobId"), equals("jobId", job_id)]))
+        .when(When::Any(vec![When::Absent("progress"), less("progress", u64::from(percent))]))
+        .when(When::Any(vec![When::Absent("progressAt"), less("progressAt", rfc3339_millis(earlier))]))
+        .set("status", Status::Transcoding)
+        .set("progress", u64::from(percent))
+        .set("progressAt", rfc3339_millis(now))
+}
+
 /// `uploaded | transcoding | failed -> ready`, which only a newer upload or an erasure leaves: whichever job of this
 /// upload succeeds, its result can be played.
 fn job_ready(output: &JobOutput) -> Update {
@@ -192,6 +211,7 @@ fn job_ready(output: &JobOutput) -> Update {
         .set_known("duration", output.facts.duration)
         .set_known("width", output.facts.width)
         .set_known("height", output.facts.height)
+        .remove(&PROGRESS)
         .remove(&["error"])
 }
 
@@ -202,6 +222,7 @@ fn job_failed(job_id: &str, reason: &str) -> Update {
         .when(When::Any(vec![When::Absent("jobId"), equals("jobId", job_id)]))
         .set("status", Status::Failed)
         .set("error", reason)
+        .remove(&PROGRESS)
 }
 
 /// The event of a result was put: nothing is owed any more, unless the record changed meanwhile.

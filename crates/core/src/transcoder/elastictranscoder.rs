@@ -141,7 +141,7 @@ fn result(job: &types::Job) -> JobResult {
         // No code of its own here: the detail begins with it.
         (Some("Error"), _) => JobResult::failed(KIND, None, output.and_then(|output| output.status_detail())),
         (Some("Canceled"), _) => JobResult::cancelled(KIND),
-        _ => JobResult::Progressing,
+        _ => JobResult::Progressing { percent: None },
     }
 }
 
@@ -226,7 +226,7 @@ mod tests {
         assert_eq!(looked_up("Error"), JobResult::Failed { reason });
         let reason = "Elastic Transcoder: the job was cancelled".to_owned();
         assert_eq!(looked_up("Canceled"), JobResult::Failed { reason });
-        assert_eq!(looked_up("Submitted"), JobResult::Progressing);
+        assert_eq!(looked_up("Submitted"), JobResult::Progressing { percent: None });
         let picture = types::JobOutput::builder().key("web/x.png").build();
         let job = types::Job::builder().status("Complete").output_key_prefix("output/");
         assert_eq!(result(&job.outputs(picture).outputs(output).build()), ready);

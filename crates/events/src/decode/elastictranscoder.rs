@@ -53,7 +53,7 @@ pub(super) fn decode(record: Value) -> Result<JobStateChange, String> {
 impl Notification {
     fn result(&self) -> Result<Option<JobResult>, String> {
         match self.state.as_str() {
-            "PROGRESSING" => Ok(Some(JobResult::Progressing)),
+            "PROGRESSING" => Ok(Some(JobResult::Progressing { percent: None })),
             // A warning is about something minor: the result is there.
             "COMPLETED" | "WARNING" => Ok(self.output().map(JobResult::Ready)),
             "ERROR" => Ok(Some(self.failure())),
@@ -136,7 +136,8 @@ mod tests {
 
     #[test]
     fn a_result_without_a_poster_or_with_impossible_facts_is_ready() {
-        for (field, value) in [("thumbnailPattern", json!("")), ("thumbnailPattern", json!("x")), ("width", json!(-1))] {
+        for (field, value) in [("thumbnailPattern", json!("")), ("thumbnailPattern", json!("x")), ("width", json!(-1))]
+        {
             let changed = sns(|message| {
                 message["outputs"][0]["duration"] = json!(i64::MAX);
                 message["outputs"][0][field] = value;

@@ -25,8 +25,13 @@ struct Detail {
     #[serde(default)]
     output_group_details: Value,
     #[serde(default)]
+    job_progress: Value,
+    #[serde(default)]
     user_metadata: HashMap<String, String>,
 }
+
+/// How many percent are done when a phase begins. Most of the time goes into transcoding.
+const PHASES: [(&str, u8); 3] = [("PROBING", 0), ("TRANSCODING", 10), ("UPLOADING", 95)];
 
 /// Decodes an event of MediaConvert.
 pub(super) fn decode(event: Value) -> Result<JobStateChange, String> {
@@ -45,9 +50,23 @@ impl Detail {
                 Some(JobResult::failed(TranscoderKind::MediaConvert, code.as_deref(), self.error_message.as_deref()))
             }
             "CANCELED" => Some(JobResult::cancelled(TranscoderKind::MediaConvert)),
-            // Progress in all its forms: PROGRESSING, STATUS_UPDATE, INPUT_INFORMATION, QUEUE_HOP, NEW_WARNING.
-            _ => Some(JobResult::Progressing),
+            "STATUS_UPDATE" => Some(JobResult::Progressing { percent: self.percent() }),
+            // Progress in all its other forms: PROGRESSING, INPUT_INFORMATION, QUEUE_HOP, NEW_WARNING.
+            _ => Some(JobResult::Progressing { percent: None }),
         }
+    }
+
+    /// Returns how far the job is. For some inputs, WebM among them, MediaConvert gives no percent: then the phase tells.
+    fn percent(&self) -> Option<u8> {
+        let Some(percent) = integer(&self.job_progress, "jobPercentComplete") else {
+            let current = self.job_progress.get("currentPhase")?.as_str()?;
+            return PHASES.into_iter().find_map(|(phase, percent)| (phase == current).then_some(percent));
+        };
+        let possible = u8::try_from(percent).ok().filter(|percent| *percent <= 100);
+        if possible.is_none() {
+            tracing::warn!(event.malformed = true, percent, "a job's progress is out of range");
+        }
+        possible
     }
 
     /// Returns the first file that is no picture, and the last picture: groups come in any order.
@@ -129,8 +148,8 @@ mod tests {
     #[test]
     fn mediaconverts_other_states_are_failure_or_progress() {
         let state = |status: &str| mediaconvert(|detail| detail["status"] = json!(status)).unwrap().result.unwrap();
-        assert_eq!(state("PROGRESSING"), JobResult::Progressing);
-        assert_eq!(state("STATUS_UPDATE"), JobResult::Progressing);
+        assert_eq!(state("PROGRESSING"), JobResult::Progressing { percent: None });
+        assert_eq!(state("INPUT_INFORMATION"), JobResult::Progressing { percent: None });
         assert_eq!(state("CANCELED"), JobResult::Failed { reason: "MediaConvert: the job was cancelled".to_owned() });
         assert_eq!(state("ERROR"), JobResult::Failed { reason: "MediaConvert: no reason was given".to_owned() });
         let failed = mediaconvert(|detail| {
@@ -143,13 +162,38 @@ mod tests {
     }
 
     #[test]
+    fn progress_is_the_jobs_percent_else_its_phase_and_nothing_impossible() {
+        for (progress, percent) in [
+            (json!({ "jobPercentComplete": 42, "currentPhase": "TRANSCODING" }), Some(42)),
+            (json!({ "jobPercentComplete": 0 }), Some(0)),
+            (json!({ "jobPercentComplete": 100 }), Some(100)),
+            (json!({ "jobPercentComplete": 101 }), None),
+            (json!({ "jobPercentComplete": -1, "currentPhase": "TRANSCODING" }), None),
+            (json!({ "jobPercentComplete": "42" }), None),
+            (json!({ "currentPhase": "PROBING" }), Some(0)),
+            (json!({ "currentPhase": "TRANSCODING", "jobPercentComplete": null }), Some(10)),
+            (json!({ "currentPhase": "UPLOADING" }), Some(95)),
+            (json!({ "currentPhase": "SLEEPING" }), None),
+            (json!({}), None),
+            (json!("x"), None),
+        ] {
+            let changed = mediaconvert(|detail| {
+                detail["status"] = json!("STATUS_UPDATE");
+                detail["jobProgress"] = progress.clone();
+            });
+            assert_eq!(changed.unwrap().result, Some(JobResult::Progressing { percent }), "{progress}");
+        }
+    }
+
+    #[test]
     fn a_job_is_complete_although_its_event_names_no_result() {
         let groups = |groups: Value| mediaconvert(|detail| detail["outputGroupDetails"] = groups).unwrap().result;
         let paths = |paths: Value| groups(json!([{ "outputDetails": [{ "outputFilePaths": paths }] }]));
         for groups in [groups(json!(null)), groups(json!([])), groups(json!("x")), groups(json!([{}, 7]))] {
             assert_eq!(groups, None);
         }
-        for paths in [paths(json!(null)), paths(json!([])), paths(json!(["x.mp4"])), paths(json!(["s3://output/x.jpg"]))]
+        for paths in
+            [paths(json!(null)), paths(json!([])), paths(json!(["x.mp4"])), paths(json!(["s3://output/x.jpg"]))]
         {
             assert_eq!(paths, None);
         }

@@ -83,8 +83,17 @@ pub(super) struct Location {
 /// How a job ended; the code and message of a failure are those of its service.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Outcome {
-    Done(Media),
-    Failed { code: u32, message: String },
+    Done {
+        #[serde(flatten)]
+        media: Media,
+        /// The keys of the pictures in the output bucket, in order.
+        #[serde(default)]
+        pictures: Vec<String>,
+    },
+    Failed {
+        code: u32,
+        message: String,
+    },
 }
 
 /// A validated `CreateJob`.
@@ -237,6 +246,12 @@ pub(super) fn is_canceled(db: &Connection, id: &str) -> rusqlite::Result<bool> {
         .query_row(named_params! { ":id": id, ":canceled": Status::Canceled.name() }, |row| row.get(0))
 }
 
+/// Returns whether a job is started and not finished.
+pub(super) fn is_progressing(db: &Connection, id: &str) -> rusqlite::Result<bool> {
+    db.prepare_cached("SELECT EXISTS (SELECT 1 FROM jobs WHERE id = :id AND status = :progressing)")?
+        .query_row(named_params! { ":id": id, ":progressing": Status::Progressing.name() }, |row| row.get(0))
+}
+
 /// Returns whether any job waits to be started.
 pub(super) fn any_submitted(db: &Connection) -> rusqlite::Result<bool> {
     db.query_row(
@@ -274,7 +289,7 @@ pub(super) fn progressing(db: &Connection) -> rusqlite::Result<Vec<Job>> {
 /// Finishes a progressing job and returns its new state, or `None` if it was finished before.
 pub(super) fn finish(db: &Connection, id: &str, outcome: &Outcome, now: i64) -> rusqlite::Result<Option<Job>> {
     let status = match outcome {
-        Outcome::Done(_) => Status::Complete,
+        Outcome::Done { .. } => Status::Complete,
         Outcome::Failed { .. } => Status::Error,
     };
     let result =

@@ -12,10 +12,12 @@
 mod elastictranscoder;
 mod failure;
 mod ffmpeg;
+mod frame;
 mod jobs;
 mod mediaconvert;
 mod pages;
 mod pipelines;
+mod progress;
 mod rows;
 mod state;
 mod worker;

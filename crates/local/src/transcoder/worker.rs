@@ -2,16 +2,20 @@
 //! transaction.
 
 use std::collections::VecDeque;
+use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::Transaction;
 use serde_json::Value;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use video_core::TranscoderKind;
 
 use super::failure::JobFailure;
 use super::ffmpeg::Media;
+use super::frame::{Frame, frames};
 use super::jobs::{self, Job, Outcome};
+use super::progress::report;
 use super::state::Transcoder;
 use super::{elastictranscoder, mediaconvert};
 use crate::event_queue;
@@ -91,7 +95,7 @@ async fn run(transcoder: Transcoder, job: Job) {
             return;
         }
     };
-    let result = transcoded.and_then(|(media, content)| complete(&transcoder, &job, media, content));
+    let result = transcoded.and_then(|transcoded| complete(&transcoder, &job, transcoded));
     match result {
         Ok(()) => tracing::info!(job.id, "transcoded"),
         Err(failure) => {
@@ -111,7 +115,14 @@ async fn canceled(transcoder: &Transcoder, job: &Job) {
     }
 }
 
-async fn transcode(transcoder: &Transcoder, job: &Job) -> Result<(Media, SealedFile), JobFailure> {
+/// The files of a job that has ended well.
+struct Transcoded {
+    media: Media,
+    content: SealedFile,
+    pictures: Vec<(Frame, SealedFile)>,
+}
+
+async fn transcode(transcoder: &Transcoder, job: &Job) -> Result<Transcoded, JobFailure> {
     let Transcoder { store, settings, .. } = transcoder;
     loop {
         let input = find_input(transcoder, job)?;
@@ -119,10 +130,16 @@ async fn transcode(transcoder: &Transcoder, job: &Job) -> Result<(Media, SealedF
             return Err(JobFailure::OutputExists);
         }
         let staged = store.stage()?;
-        match settings.ffmpeg.transcode(&input.path, staged.path()).await {
+        let progress = watch::Sender::new(None);
+        let media = tokio::select! {
+            media = settings.ffmpeg.transcode(&input.path, staged.path(), &progress) => media,
+            () = report(transcoder, job, &progress) => continue,
+        };
+        match media {
             Ok(media) => {
+                let pictures = pictures(transcoder, job, &media, staged.path()).await?;
                 let content = staged.seal().await.map_err(StoreError::Files)?;
-                return Ok((media, content));
+                return Ok(Transcoded { media, content, pictures });
             }
             // The file is deleted when the input is replaced meanwhile; then the new input is transcoded.
             Err(_) if find_input(transcoder, job)?.path != input.path => {}
@@ -131,20 +148,50 @@ async fn transcode(transcoder: &Transcoder, job: &Job) -> Result<(Media, SealedF
     }
 }
 
+/// Makes the pictures that a job asks for; a video without a usable frame has none.
+async fn pictures(
+    transcoder: &Transcoder,
+    job: &Job,
+    media: &Media,
+    video: &Path,
+) -> Result<Vec<(Frame, SealedFile)>, JobFailure> {
+    let mut pictures = Vec::new();
+    for frame in frames(job, media) {
+        let staged = transcoder.store.stage()?;
+        let ffmpeg = &transcoder.settings.ffmpeg;
+        let made = ffmpeg.picture(video, frame.at, frame.format, frame.limits, staged.path()).await;
+        let is_empty = tokio::fs::metadata(staged.path()).await.map_or(true, |file| file.len() == 0);
+        match made {
+            Ok(()) if !is_empty => pictures.push((frame, staged.seal().await.map_err(StoreError::Files)?)),
+            Ok(()) => tracing::warn!(job.id, "the video has no frame for a picture"),
+            Err(error) => tracing::warn!(job.id, %error, "a picture could not be made"),
+        }
+    }
+    Ok(pictures)
+}
+
 fn find_input(transcoder: &Transcoder, job: &Job) -> Result<Object, JobFailure> {
     let input = transcoder.store.find(&job.input.bucket, &job.input.key)?;
     input.ok_or(JobFailure::InputMissing)
 }
 
-fn complete(transcoder: &Transcoder, job: &Job, media: Media, content: SealedFile) -> Result<(), JobFailure> {
-    let attributes = Attributes { content_type: Some("video/mp4".to_owned()), ..Attributes::default() };
+fn complete(transcoder: &Transcoder, job: &Job, transcoded: Transcoded) -> Result<(), JobFailure> {
+    let Transcoded { media, content, pictures } = transcoded;
+    let of_type =
+        |content_type: &str| Attributes { content_type: Some(content_type.to_owned()), ..Attributes::default() };
     let (bucket, key) = (&job.output.bucket, &job.output.key);
     transcoder.store.transaction(|tx| {
         if !overwrites(job.service) {
             tx.check(bucket, key, &Precondition::NotExists)?;
         }
-        if let Some(job) = jobs::finish(tx, &job.id, &Outcome::Done(media), now_millis())? {
-            tx.put(bucket, key, content, &attributes, EventName::Put)?;
+        let keys = pictures.iter().map(|(frame, _)| frame.location.key.clone()).collect();
+        let outcome = Outcome::Done { media, pictures: keys };
+        if let Some(job) = jobs::finish(tx, &job.id, &outcome, now_millis())? {
+            tx.put(bucket, key, content, &of_type("video/mp4"), EventName::Put)?;
+            for (Frame { location, format, .. }, picture) in pictures {
+                let attributes = of_type(format.content_type());
+                tx.put(&location.bucket, &location.key, picture, &attributes, EventName::Put)?;
+            }
             enqueue_event(transcoder, tx, &job)?;
         }
         Ok::<_, StoreError>(())

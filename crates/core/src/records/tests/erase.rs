@@ -34,7 +34,7 @@ async fn a_marked_record_takes_no_form_no_upload_and_no_result() {
     assert!(!table.reject("0A").await);
     assert!(!table.take_over(&id(), &sequencer("0A"), SystemTime::now() + LEASE * 2, LEASE).await.unwrap());
     assert!(!table.release_lease(&id(), &sequencer("0A")).await.unwrap());
-    for result in [JobResult::Progressing, ready(), failed()] {
+    for result in [JobResult::Progressing { percent: None }, ready(), failed()] {
         assert!(!table.apply_now(&event("0A", "job-1", result)).await);
     }
     assert_eq!(table.status().await, Status::Deleting);

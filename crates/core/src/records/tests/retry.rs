@@ -52,7 +52,7 @@ async fn what_belongs_to_the_upload_before_the_retry_changes_nothing() {
     let table = claimed("0A").await;
     table.apply_now(&event("0A", "job-1", failed())).await;
     assert!(table.retry_now("0A").await);
-    for result in [JobResult::Progressing, failed(), ready()] {
+    for result in [JobResult::Progressing { percent: None }, failed(), ready()] {
         assert!(!table.apply_now(&event("0A", "job-1", result)).await);
     }
     assert!(!table.submit("0A", "job-1").await);

@@ -40,7 +40,7 @@ async fn a_write_that_fails_is_an_error_and_no_unmet_condition() {
     assert!(table.release_lease(&id(), &order).await.is_err());
     assert!(table.job_submitted(&id(), &order, TranscoderKind::MediaConvert, "job-1", now).await.is_err());
     assert!(table.job_rejected(&id(), &order, TranscoderKind::MediaConvert, "too long", now).await.is_err());
-    for result in [JobResult::Progressing, ready(), failed()] {
+    for result in [JobResult::Progressing { percent: None }, ready(), failed()] {
         assert!(table.job_changed(&id(), &event("0A", "job-1", result), now).await.is_err());
     }
 }

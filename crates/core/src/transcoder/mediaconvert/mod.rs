@@ -9,7 +9,7 @@ use std::time::SystemTime;
 
 use aws_sdk_mediaconvert::Client;
 use aws_sdk_mediaconvert::operation::create_job::builders::CreateJobFluentBuilder;
-use aws_sdk_mediaconvert::types::{self, JobStatus, Order};
+use aws_sdk_mediaconvert::types::{self, JobStatus, Order, StatusUpdateInterval};
 use aws_types::SdkConfig;
 
 use self::result::{file_input, result};
@@ -63,6 +63,7 @@ impl MediaConvert {
             .role(&self.role_arn)
             .set_queue(self.queue_arn.clone())
             .client_request_token(job.token())
+            .status_update_interval(StatusUpdateInterval::Seconds12)
             .set_user_metadata(Some(job.user_metadata()))
             .settings(settings)
     }
@@ -162,6 +163,8 @@ mod tests {
         let input = request.as_input();
         assert_eq!(input.get_role().as_deref(), Some("arn:role"));
         assert_eq!(input.get_client_request_token().as_deref(), Some(job.token().as_str()));
+        let interval = Some(StatusUpdateInterval::Seconds12);
+        assert_eq!(*input.get_status_update_interval(), interval, "longer than what is written at most");
         let settings = input.get_settings().as_ref().unwrap();
         assert_eq!(settings.inputs()[0].file_input(), Some("s3://media/Alba/0/c5e866594d810c0c3e1f.webm"));
         assert_eq!(settings.inputs()[0].video_selector().unwrap().rotate(), Some(&InputRotate::Auto));
@@ -188,7 +191,7 @@ mod tests {
         assert_eq!(looked_up(JobStatus::Error), JobResult::Failed { reason });
         let reason = "MediaConvert: the job was cancelled".to_owned();
         assert_eq!(looked_up(JobStatus::Canceled), JobResult::Failed { reason });
-        assert_eq!(looked_up(JobStatus::Progressing), JobResult::Progressing);
+        assert_eq!(looked_up(JobStatus::Progressing), JobResult::Progressing { percent: None });
     }
 
     #[test]
@@ -233,9 +236,10 @@ mod tests {
         let own = format!("s3://out/{STEM}/{}", sequencer());
         for (plain_name, result) in [(true, format!("s3://out/{STEM}")), (false, own.clone())] {
             let settings = settings(plain_name);
-            let destinations = settings.output_groups().iter().map(|group| {
-                group.output_group_settings()?.file_group_settings()?.destination().map(str::to_owned)
-            });
+            let destinations = settings
+                .output_groups()
+                .iter()
+                .map(|group| group.output_group_settings()?.file_group_settings()?.destination().map(str::to_owned));
             assert_eq!(destinations.collect::<Vec<_>>(), [Some(result), Some(own.clone())]);
         }
     }

@@ -17,7 +17,7 @@ pub(super) fn result(job: &Job) -> JobResult {
             JobResult::failed(KIND, code.as_deref(), job.error_message())
         }
         (Some(JobStatus::Canceled), _) => JobResult::cancelled(KIND),
-        _ => JobResult::Progressing,
+        _ => JobResult::Progressing { percent: None },
     }
 }
 

@@ -71,9 +71,7 @@ impl CreateJob {
         let input_key = text(input.key.as_deref(), "input.key", 1024)?.to_owned();
         let output = single_output(self.output.take(), self.outputs.take())?;
         let output_key = text(output.key.as_deref(), "outputs.1.member.key", 255)?;
-        if output.thumbnail_pattern.as_deref().is_some_and(|pattern| !pattern.is_empty()) {
-            return Err(invalid("The local Elastic Transcoder makes no thumbnails: ThumbnailPattern must be empty"));
-        }
+        check_thumbnail_pattern(output.thumbnail_pattern.as_deref().unwrap_or_default())?;
         if output.rotate.as_deref().is_some_and(|rotate| rotate != "auto") {
             return Err(invalid("The local Elastic Transcoder rotates as the input says: Rotate must be auto"));
         }
@@ -101,6 +99,16 @@ impl CreateJob {
             queue: pipeline_id,
         })
     }
+}
+
+fn check_thumbnail_pattern(pattern: &str) -> Result<(), ApiError> {
+    if pattern.chars().count() > 255 {
+        return Err(too_long("outputs.1.member.thumbnailPattern", 255));
+    }
+    if pattern.is_empty() || pattern.contains("{count}") {
+        return Ok(());
+    }
+    Err(invalid("ThumbnailPattern must be empty or contain {count}"))
 }
 
 fn single_output(output: Option<CreateOutput>, outputs: Option<Vec<CreateOutput>>) -> Result<CreateOutput, ApiError> {

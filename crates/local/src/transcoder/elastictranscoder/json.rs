@@ -37,7 +37,7 @@ fn output_json(job: &Job) -> Value {
         output.insert("Status".to_owned(), job.status.name().into());
         output.insert("Watermarks".to_owned(), json!([]));
         match &job.outcome {
-            Some(Outcome::Done(media)) => {
+            Some(Outcome::Done { media, .. }) => {
                 output.insert("Width".to_owned(), media.width.into());
                 output.insert("Height".to_owned(), media.height.into());
                 output.insert("FrameRate".to_owned(), "30".into());

@@ -3,6 +3,7 @@
 
 mod create_job;
 mod failure;
+mod frames;
 mod json;
 mod notification;
 mod validation;
@@ -27,6 +28,7 @@ use crate::aws_json::{ApiError, parse};
 use crate::timestamps::now_millis;
 
 pub(super) use failure::failed_outcome;
+pub(super) use frames::frames;
 pub(super) use notification::notification;
 
 const SERVICE: TranscoderKind = TranscoderKind::ElasticTranscoder;

@@ -5,6 +5,7 @@ use std::time::SystemTime;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::outputs::groups;
 use crate::timestamps::{now_millis, rfc3339_seconds};
 use crate::transcoder::ffmpeg::Media;
 use crate::transcoder::jobs::{Job, Outcome, Status};
@@ -28,14 +29,16 @@ pub(super) fn job_json(transcoder: &Transcoder, job: &Job) -> Value {
             "finishTime": job.finished_at.map(|time| time / 1000),
         },
         "priority": 0,
-        "statusUpdateInterval": "SECONDS_60",
+        "statusUpdateInterval": job.request.get("statusUpdateInterval").unwrap_or(&json!("SECONDS_60")),
         "billingTagsSource": "JOB",
         "accelerationSettings": { "mode": "DISABLED" },
         "accelerationStatus": "NOT_APPLICABLE",
         "messages": { "info": [], "warning": [] },
     });
-    if let Some(Outcome::Done(media)) = &job.outcome {
-        insert(&mut json, "outputGroupDetails", json!([{ "outputDetails": [output_detail(media)] }]));
+    if let Some(Outcome::Done { media, pictures }) = &job.outcome {
+        let details = group_details(job, media, pictures).into_iter();
+        let details: Vec<_> = details.map(|(detail, _)| json!({ "outputDetails": [detail] })).collect();
+        insert(&mut json, "outputGroupDetails", details.into());
         insert(&mut json, "jobPercentComplete", 100.into());
     }
     insert_error(&mut json, job);
@@ -45,21 +48,31 @@ pub(super) fn job_json(transcoder: &Transcoder, job: &Job) -> Value {
 /// Returns the "Job State Change" event for the job's status; see
 /// <https://docs.aws.amazon.com/mediaconvert/latest/ug/mediaconvert_cwe_events.html>.
 pub(in crate::transcoder) fn state_change_event(transcoder: &Transcoder, job: &Job) -> Value {
-    let mut detail = json!({
-        "timestamp": now_millis(),
-        "accountId": transcoder.settings.account,
-        "queue": job.queue,
-        "jobId": job.id,
-        "status": status_name(job.status),
-        "userMetadata": user_metadata(job),
-    });
-    if let Some(Outcome::Done(media)) = &job.outcome {
-        let mut output = output_detail(media);
-        let path = format!("s3://{}/{}", job.output.bucket, job.output.key);
-        insert(&mut output, "outputFilePaths", json!([path]));
-        insert(&mut detail, "outputGroupDetails", json!([{ "type": "FILE_GROUP", "outputDetails": [output] }]));
+    let mut detail = json!({ "status": status_name(job.status) });
+    if let Some(Outcome::Done { media, pictures }) = &job.outcome {
+        let groups = group_details(job, media, pictures).into_iter().map(|(mut output, key)| {
+            if let Some(key) = key {
+                insert(&mut output, "outputFilePaths", json!([format!("s3://{}/{key}", job.output.bucket)]));
+            }
+            json!({ "type": "FILE_GROUP", "outputDetails": [output] })
+        });
+        insert(&mut detail, "outputGroupDetails", groups.collect());
     }
     insert_error(&mut detail, job);
+    event(transcoder, job, detail)
+}
+
+/// Wraps what an event says of a job.
+pub(super) fn event(transcoder: &Transcoder, job: &Job, mut detail: Value) -> Value {
+    for (field, value) in [
+        ("timestamp", now_millis().into()),
+        ("accountId", transcoder.settings.account.as_str().into()),
+        ("queue", job.queue.as_str().into()),
+        ("jobId", job.id.as_str().into()),
+        ("userMetadata", user_metadata(job)),
+    ] {
+        insert(&mut detail, field, value);
+    }
     json!({
         "version": "0",
         "id": Uuid::new_v4().to_string(),
@@ -82,11 +95,22 @@ fn job_arn(transcoder: &Transcoder, job: &Job) -> String {
     transcoder.arn("mediaconvert", &format!("jobs/{}", job.id))
 }
 
-fn output_detail(media: &Media) -> Value {
-    json!({
-        "durationInMs": media.duration_ms,
-        "videoDetails": { "widthInPx": media.width, "heightInPx": media.height },
-    })
+/// Returns what is said of each output group, in the order of the request, with the key of its file; of many frames, AWS
+/// names the last one.
+fn group_details<'a>(job: &'a Job, media: &Media, pictures: &'a [String]) -> Vec<(Value, Option<&'a str>)> {
+    let detail = |duration_ms: u64, key| {
+        let video = json!({ "widthInPx": media.width, "heightInPx": media.height });
+        (json!({ "durationInMs": duration_ms, "videoDetails": video }), key)
+    };
+    let groups = groups(job).into_iter().map(|group| {
+        if group.is_frame_capture() {
+            // Each frame stands for the time until the next one.
+            detail(group.frame_interval_ms() * pictures.len() as u64, pictures.last().map(String::as_str))
+        } else {
+            detail(media.duration_ms, Some(job.output.key.as_str()))
+        }
+    });
+    groups.collect()
 }
 
 fn user_metadata(job: &Job) -> Value {

@@ -1,5 +1,4 @@
-//! MediaConvert's REST JSON API of 2017-08-29, as far as one mp4 in one file group requires, and its EventBridge
-//! events.
+//! MediaConvert's REST JSON API of 2017-08-29, as far as one mp4 and frames of it require, and its EventBridge events.
 //!
 //! The encoding settings are stored and returned, but the output is always that of the "Web" preset.
 
@@ -7,6 +6,8 @@ mod create_job;
 mod error;
 mod failure;
 mod json;
+mod outputs;
+mod progress;
 
 use axum::body::Bytes;
 use axum::extract::{Path, Query, State};
@@ -29,6 +30,8 @@ use crate::timestamps::now_millis;
 
 pub(super) use failure::failed_outcome;
 pub(super) use json::state_change_event;
+pub(super) use outputs::frames;
+pub(super) use progress::{status_update_event, status_update_interval};
 
 const SERVICE: TranscoderKind = TranscoderKind::MediaConvert;
 

@@ -221,6 +221,8 @@ async fn elastic_transcoder_rejects_what_aws_rejects() {
         validation(&|job| job["Outputs"][0]["Key"] = json!("k".repeat(256))),
         validation(&|job| job["Outputs"][0]["PresetId"] = json!("web")),
         validation(&|job| job["Outputs"][0]["Rotate"] = json!("90")),
+        validation(&|job| job["Outputs"][0]["ThumbnailPattern"] = json!("web/x")),
+        validation(&|job| job["Outputs"][0]["ThumbnailPattern"] = json!(format!("{}{{count}}", "p".repeat(249)))),
         not_found(&|job| job["Outputs"][0]["PresetId"] = json!("1351620000001-000001")),
         validation(&|job| job["OutputKeyPrefix"] = json!("")),
         validation(&|job| job["OutputKeyPrefix"] = json!("p".repeat(256))),

@@ -142,7 +142,18 @@ async fn mediaconvert_rejects_what_it_does_not_support_and_names_the_field() {
         job.to_string()
     };
     let group = "/settings/outputGroups/0";
-    let cases: [(String, String); 14] = [
+    let frames = json!({
+        "outputGroupSettings": {
+            "type": "FILE_GROUP_SETTINGS",
+            "fileGroupSettings": { "destination": "s3://output/web/x" },
+        },
+        "outputs": [{
+            "containerSettings": { "container": "RAW" },
+            "nameModifier": "-poster",
+            "videoDescription": { "codecSettings": { "codec": "FRAME_CAPTURE", "frameCaptureSettings": {} } },
+        }],
+    });
+    let cases: [(String, String); 17] = [
         ("{".to_owned(), "EOF".to_owned()),
         (job(&|job| job["role"] = Value::Null), "/role: ".to_owned()),
         (job(&|job| job["settings"] = Value::Null), "/settings: ".to_owned()),
@@ -172,6 +183,25 @@ async fn mediaconvert_rejects_what_it_does_not_support_and_names_the_field() {
         (
             job(&|job| job["settings"]["outputGroups"][0]["outputGroupSettings"]["fileGroupSettings"] = json!({})),
             format!("{group}/outputGroupSettings/fileGroupSettings/destination: "),
+        ),
+        (
+            job(&|job| job["settings"]["outputGroups"][0] = frames.clone()),
+            "/settings/outputGroups: Frames can be captured beside a video only".to_owned(),
+        ),
+        (
+            job(&|job| {
+                let groups = job["settings"]["outputGroups"].as_array_mut().unwrap();
+                groups.extend([frames.clone(), frames.clone()]);
+            }),
+            "/settings/outputGroups: The local MediaConvert writes one group with frames".to_owned(),
+        ),
+        (
+            job(&|job| {
+                let mut in_mp4 = frames.clone();
+                in_mp4["outputs"][0]["containerSettings"]["container"] = json!("MP4");
+                job["settings"]["outputGroups"].as_array_mut().unwrap().insert(0, in_mp4);
+            }),
+            format!("{group}/outputs/0/containerSettings/container: The local MediaConvert writes RAW"),
         ),
         (
             job(&|job| {

@@ -5,6 +5,7 @@ mod elastictranscoder;
 mod failures;
 mod media;
 mod mediaconvert;
+mod posters;
 mod preset;
 mod worker;
 
