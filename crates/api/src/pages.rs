@@ -35,6 +35,7 @@ async fn upload(Shared(state): Shared<AppState>, Extension(path): Extension<Clie
         html: include_str!("../pages/upload.html"),
         connect: &origin(&state.media),
         media: "blob:",
+        pictures: "",
         permissions: "camera=(self), microphone=(self)",
     };
     page.response(&path, known)
@@ -45,6 +46,7 @@ async fn admin(Shared(state): Shared<AppState>, Extension(path): Extension<Clien
         html: include_str!("../pages/admin.html"),
         connect: "",
         media: &format!("{} {}", origin(&state.media), origin(&state.output)),
+        pictures: &origin(&state.output),
         permissions: "camera=(), microphone=()",
     };
     page.response(&path, known)
@@ -55,6 +57,7 @@ struct Page<'a> {
     html: &'static str,
     connect: &'a str,
     media: &'a str,
+    pictures: &'a str,
     permissions: &'static str,
 }
 
@@ -76,9 +79,9 @@ impl Page<'_> {
 
     fn policy(&self) -> String {
         format!(
-            "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; connect-src 'self' {}; \
+            "default-src 'none'; script-src 'self'; style-src 'self'; img-src data: {}; connect-src 'self' {}; \
              media-src {}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-            self.connect, self.media
+            self.pictures, self.connect, self.media
         )
     }
 }

@@ -61,6 +61,18 @@ pub struct Detail {
     /// The result's key in the output bucket.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub output: Option<String>,
+    /// The key of the result's poster there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub poster: Option<String>,
+    /// The result's duration in seconds, rounded up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub duration: Option<u64>,
+    /// The result's width in pixels.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub width: Option<u64>,
+    /// The result's height in pixels.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub height: Option<u64>,
     /// Why the video failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
@@ -77,6 +89,10 @@ impl Detail {
             sequencer: None,
             status: None,
             output: None,
+            poster: None,
+            duration: None,
+            width: None,
+            height: None,
             error: None,
         }
     }
@@ -88,6 +104,10 @@ impl Detail {
             sequencer: record.sequencer.clone(),
             status: record.status,
             output: record.output.clone(),
+            poster: record.poster.clone(),
+            duration: record.duration,
+            width: record.width,
+            height: record.height,
             error: record.error.clone(),
             ..Self::of_key(key)
         }

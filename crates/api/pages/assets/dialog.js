@@ -1,10 +1,13 @@
 // One video in a dialog: its player, its links and its facts.
 
-import { bytes, element, onClick, showProblem, t, ui } from './page.js';
+import { bytes, clock, element, onClick, showProblem, t, ui } from './page.js';
 import { badge, when } from './rows.js';
 import { canErase, canRetry, placeOf, reload } from './videos.js';
 
-const FACTS = ['error', 'requestedAt', 'uploadedAt', 'updatedAt', 'size', 'video', 'output', 'transcoder', 'jobId'];
+const FACTS = [
+  'error', 'requestedAt', 'uploadedAt', 'updatedAt', 'size', 'duration', 'picture', 'video', 'output', 'transcoder',
+  'jobId',
+];
 const LABELS = { requestedAt: 'requested', uploadedAt: 'uploaded', updatedAt: 'time' };
 
 /** The record in the dialog, undefined while it is closed. */
@@ -31,13 +34,16 @@ function show() {
   ui.copy.hidden = !(shown.playback ?? shown.original);
   ui.original.hidden = !(shown.playback && shown.original);
 
-  const facts = { ...placeOf(shown), ...Object.fromEntries(FACTS.map((name) => [name, shown[name]])) };
+  const picture = shown.width && shown.height ? `${shown.width} × ${shown.height}` : undefined;
+  const known = { ...shown, picture };
+  const facts = { ...placeOf(shown), ...Object.fromEntries(FACTS.map((name) => [name, known[name]])) };
   ui.facts.replaceChildren(...Object.entries(facts).filter(([, value]) => value !== undefined)
     .flatMap(([name, value]) => [element('dt', {}, t(LABELS[name] ?? name)), element('dd', {}, format(name, value))]));
 }
 
 function format(name, value) {
   if (name === 'size') return bytes(value);
+  if (name === 'duration') return clock(value);
   return name in LABELS ? when(value) : value;
 }
 
@@ -46,6 +52,7 @@ function play(url) {
   ui.screen.hidden = !url;
   if (!url) return;
   showProblem(ui.dialogProblem);
+  ui.player.poster = shown.preview ?? '';
   ui.player.src = url;
   ui.original.textContent = t(url === shown.original ? 'output' : 'original');
 }
@@ -53,6 +60,7 @@ function play(url) {
 function forget() {
   shown = undefined;
   ui.player.removeAttribute('src');
+  ui.player.removeAttribute('poster');
   ui.player.load();
   ui.screen.hidden = true;
 }

@@ -84,6 +84,13 @@ export function bytes(count) {
   return number(count / 1000 ** power, { style: 'unit', unit: units[power], maximumFractionDigits: power > 1 ? 1 : 0 });
 }
 
+/** Formats a duration in seconds as `3:07` or `1:02:45`. */
+export function clock(seconds) {
+  const parts = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60];
+  const [first, ...rest] = parts[0] ? parts : parts.slice(1);
+  return [first, ...rest.map((part) => String(part).padStart(2, '0'))].join(':');
+}
+
 /** Returns whether this is a whole number as the API reads a step. */
 export function isStep(text) {
   return /^[+-]?\d+$/.test(text);

@@ -1,11 +1,11 @@
 // How a record looks in the table.
 
-import { bytes, element, LANGUAGE, onClick, t, ui } from './page.js';
+import { bytes, clock, element, LANGUAGE, onClick, t, ui } from './page.js';
 import { canRetry, changedAt, placeOf, STATES } from './videos.js';
 
 /** The columns and their classes. */
 const COLUMNS = {
-  state: 'state', mail: 'mail', project: '', step: 'number', size: 'number', time: 'time', actions: 'row-actions',
+  poster: 'picture', state: 'state', mail: 'mail', project: '', step: 'number', size: 'number', time: 'time', actions: 'row-actions',
 };
 
 export function headings() {
@@ -15,7 +15,8 @@ export function headings() {
 /** Returns a record's row; `open(record)` and `retry(record, button)` are what its buttons do. */
 export function row(record, { open, retry }) {
   const cells = {
-    state: [badge(record), record.error ? element('span', { className: 'error' }, record.error) : ''],
+    poster: [poster(record), record.duration === undefined ? '' : element('span', {}, clock(record.duration))],
+    state: [badge(record), progress(record), record.error ? element('span', { className: 'error' }, record.error) : ''],
     mail: record.Mail,
     ...placeOf(record),
     size: record.size === undefined ? '' : bytes(record.size),
@@ -47,6 +48,22 @@ function action(record, name, className, run) {
 export function badge({ status }) {
   const known = STATES.includes(status) ? status : 'unknown';
   return element('span', { className: `badge ${known}` }, t(known));
+}
+
+/** Returns the record's poster: the node that the list shows already, so that a refresh does not load it again. */
+function poster({ poster: key, preview }) {
+  if (!preview) return '';
+  const shown = [...ui.rows.querySelectorAll('img')].find(({ dataset }) => dataset.key === key);
+  if (shown) return shown;
+  const image = element('img', { alt: '', loading: 'lazy', src: preview, onerror: () => { image.hidden = true; } });
+  image.dataset.key = key;
+  return image;
+}
+
+/** Returns how far a job is; without a value, the bar says only that it runs. */
+function progress({ status, progress: value }) {
+  if (status !== 'transcoding') return '';
+  return element('progress', { max: 100, ariaLabel: t('transcoding'), ...value === undefined ? {} : { value } });
 }
 
 /** Formats a time for the person's locale; text that is no time stays as it is. */

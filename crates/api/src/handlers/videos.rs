@@ -50,6 +50,9 @@ pub(super) struct Video {
     /// A link to the result, for a while.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) playback: Option<String>,
+    /// A link to the result's poster, for a while.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) preview: Option<String>,
     /// A link to the upload, for a while.
     #[serde(skip_serializing_if = "Option::is_none")]
     original: Option<String>,
@@ -58,10 +61,13 @@ pub(super) struct Video {
 impl App {
     /// Adds a record's links.
     pub(super) fn video(&self, record: Record, now: SystemTime) -> Video {
-        let output = record.output.as_ref().filter(|_| record.status == Some(Status::Ready));
-        let playback = output.map(|key| self.link(&self.output, key, now));
+        let of_result = |key: &Option<String>| {
+            let key = key.as_ref().filter(|_| record.status == Some(Status::Ready));
+            key.map(|key| self.link(&self.output, key, now))
+        };
+        let (playback, preview) = (of_result(&record.output), of_result(&record.poster));
         let original = record.uploaded_key.as_ref().map(|key| self.link(&self.media, key, now));
-        Video { record, playback, original }
+        Video { record, playback, preview, original }
     }
 
     fn link(&self, bucket: &Bucket, key: &str, now: SystemTime) -> String {
