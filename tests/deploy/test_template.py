@@ -15,6 +15,8 @@ TABLE = template.nested()["Resources"]["Table"]
 FUNCTIONS = ["ApiFunction", "EventsFunction"]
 BUCKETS = ["MediaBucket", "OutputBucket"]
 DEPLOYMENTS = ["default", "staging", "production"]
+# Rules of whoever waits for a video, each with its condition.
+LISTENERS = {"WebhookRule": "HasWebhook", "NotifyRule": "HasNotifyEmail"}
 ROLES = {
     name: resource
     for name, resource in {**RESOURCES, **template.nested("cloudformation/elastictranscoder.yml")["Resources"]}.items()
@@ -116,7 +118,9 @@ def test_no_resource_depends_on_itself():
 # ---- Storage ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("resource", [*[RESOURCES[bucket] for bucket in BUCKETS], TABLE, RESOURCES["DeadLetters"]])
+@pytest.mark.parametrize(
+    "resource", [TABLE, *[RESOURCES[name] for name in (*BUCKETS, "DeadLetters", "UndeliveredEvents")]]
+)
 def test_data_outlives_the_stack(resource):
     assert (resource["DeletionPolicy"], resource["UpdateReplacePolicy"]) == ("Retain", "Retain")
 
@@ -275,12 +279,51 @@ def test_a_rule_retries_and_keeps_what_it_cannot_deliver(rule):
     for target in properties(rule)["Targets"]:
         assert target["RetryPolicy"]["MaximumRetryAttempts"] > 0
         assert target["RetryPolicy"]["MaximumEventAgeInSeconds"] >= 60
-        assert target["DeadLetterConfig"] == {"Arn": {"Fn::GetAtt": ["DeadLetters", "Arn"]}}
-    (policy,) = [properties(name) for name in of_type("AWS::SQS::QueuePolicy")]
+        # What others did not take must not be redriven to the events function.
+        queue = "UndeliveredEvents" if rule in LISTENERS else "DeadLetters"
+        assert target["DeadLetterConfig"] == {"Arn": {"Fn::GetAtt": [queue, "Arn"]}}
+    policies = [properties(name) for name in of_type("AWS::SQS::QueuePolicy")]
+    (policy,) = [policy for policy in policies if policy["Queues"] == [{"Ref": queue}]]
     allowed = policy["PolicyDocument"]["Statement"][0]
     assert allowed["Principal"] == {"Service": "events.amazonaws.com"}
     assert allowed["Action"] == "sqs:SendMessage"
-    assert {"Fn::GetAtt": [rule, "Arn"]} in allowed["Condition"]["ArnEquals"]["aws:SourceArn"]
+    sources = allowed["Condition"]["ArnEquals"]["aws:SourceArn"]
+    assert {"Fn::GetAtt": [rule, "Arn"]} in [source.get("Fn::If", [None, source])[1] for source in sources]
+
+
+@pytest.mark.parametrize("rule", LISTENERS)
+def test_results_and_nothing_else_are_told_to_the_webhook_and_by_mail(rule):
+    assert properties(rule)["EventPattern"] == {"source": ["video"], "detail-type": ["Video Ready", "Video Failed"]}
+    assert RESOURCES[rule]["Condition"] == LISTENERS[rule]
+    assert [T["Parameters"][name]["Default"] for name in ("WebhookUrl", "NotifyEmail")] == ["", ""]
+
+
+def test_the_webhook_is_posted_to_with_a_generated_secret_over_https():
+    destination, connection = properties("WebhookDestination"), properties("WebhookConnection")
+    assert (destination["HttpMethod"], destination["InvocationEndpoint"]) == ("POST", {"Ref": "WebhookUrl"})
+    assert not re.match(T["Parameters"]["WebhookUrl"]["AllowedPattern"], "http://example.com")
+    assert connection["AuthParameters"]["ApiKeyAuthParameters"] == {
+        "ApiKeyName": "X-Webhook-Secret",
+        "ApiKeyValue": {"Fn::Sub": "{{resolve:secretsmanager:${WebhookSecret}:SecretString}}"},
+    }
+    assert properties("WebhookSecret")["GenerateSecretString"]["PasswordLength"] >= 32
+    assert granted("WebhookRole", "events") == {"InvokeApiDestination": [{"Fn::GetAtt": ["WebhookDestination", "Arn"]}]}
+
+
+def test_only_its_rule_publishes_to_the_mail_topic_and_no_mail_of_a_person_is_in_the_text():
+    (statement,) = properties("NotifyTopicPolicy")["PolicyDocument"]["Statement"]
+    assert (statement["Action"], statement["Resource"]) == ("sns:Publish", {"Ref": "NotifyTopic"})
+    assert statement["Condition"] == {"ArnEquals": {"aws:SourceArn": {"Fn::GetAtt": ["NotifyRule", "Arn"]}}}
+    (target,) = properties("NotifyRule")["Targets"]
+    paths = target["InputTransformer"]["InputPathsMap"]
+    assert paths == {"video": "$.detail.video", "status": "$.detail.status", "error": "$.detail.error"}
+    names = set(re.findall("<([a-z]+)>", target["InputTransformer"]["InputTemplate"]))
+    assert names == paths.keys()
+
+
+def test_progress_and_every_end_of_a_mediaconvert_job_reach_the_events_function():
+    detail = properties("MediaConvertRule")["EventPattern"]["detail"]
+    assert detail["status"] == ["PROGRESSING", "STATUS_UPDATE", "COMPLETE", "ERROR", "CANCELED"]
 
 
 def test_dead_letters_are_kept_for_as_long_as_sqs_keeps_anything():
@@ -531,6 +574,7 @@ def test_an_alarm_is_published_and_documented(alarm):
     "alarm, metric, reached, seconds",
     [
         ("DeadLettersAlarm", "AWS/SQS ApproximateNumberOfMessagesVisible", "Maximum > 0", 300),
+        ("UndeliveredEventsAlarm", "AWS/SQS ApproximateNumberOfMessagesVisible", "Maximum > 0", 300),
         ("EventsLostAlarm", "AWS/Lambda DestinationDeliveryFailures", "Sum > 0", 300),
         ("EventsErrorsAlarm", "AWS/Lambda Errors", "Sum > 0", 900),
         ("EventsLateAlarm", "AWS/Lambda AsyncEventAge", "Maximum > 900000", 600),

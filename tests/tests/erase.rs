@@ -41,13 +41,14 @@ async fn a_video_leaves_both_buckets_and_the_table_and_nothing_else_does() {
         let mp4 = system.upload("/presignedurl/p/0?mail=a@b&type=video/mp4", media::small_mp4()).await;
         system.settled(&mp4).await;
         assert_eq!(objects(&system, system.at.media_bucket).await.len(), 3);
-        assert_eq!(objects(&system, system.at.output_bucket).await.len(), 3);
+        assert_eq!(objects(&system, system.at.output_bucket).await.len(), 6, "three results and their posters");
 
         let answer = delete(&system, "/videos/p/0?mail=a@b").await;
         assert_eq!(answer, (StatusCode::ACCEPTED, json!({ "deleting": 1 })));
         erased(&system, &id("p-0", "a@b")).await;
         assert_eq!(objects(&system, system.at.media_bucket).await, [other["video"].as_str().unwrap()]);
-        assert_eq!(objects(&system, system.at.output_bucket).await, [other["output"].as_str().unwrap()]);
+        let left = ["output", "poster"].map(|key| other[key].as_str().unwrap());
+        assert_eq!(objects(&system, system.at.output_bucket).await, left);
         assert_eq!(system.videos("").await.len(), 1);
         assert_eq!(delete(&system, "/videos/p/0?mail=a@b").await.0, StatusCode::NOT_FOUND);
     }
@@ -157,29 +158,47 @@ async fn a_result_that_comes_after_the_erasure_is_deleted() {
         let system = TestSystem::start_without_events(kind).await;
         let key = ObjectKey::from_decoded("p/0/c5e866594d810c0c3e1f.webm").unwrap();
         system.table().put_tombstone(&key, SystemTime::now() + Duration::from_hours(24)).await.unwrap();
-        let output = "output/web/p/0/c5e866594d810c0c3e1f.mp4";
-        let put = system.s3().put_object().bucket(system.at.output_bucket).key(output).body(b"late".to_vec().into());
-        put.send().await.unwrap();
-        system.invoke(job_ready(kind, &system, &key, output)).await.unwrap();
-        assert!(objects(&system, system.at.output_bucket).await.is_empty());
+        let stem = "output/web/p/0/c5e866594d810c0c3e1f";
+        let output = format!("{stem}.mp4");
+        let (frames, others) = match kind {
+            TranscoderKind::MediaConvert => {
+                (["0A-poster.0000000.jpg", "0A-poster.0000001.jpg"], "0B-poster.0000000.jpg")
+            }
+            TranscoderKind::ElasticTranscoder => {
+                (["0A-poster-00001.png", "0A-poster-00002.png"], "0B-poster-00001.png")
+            }
+        };
+        let others = format!("{stem}/{others}");
+        let frames = frames.map(|frame| format!("{stem}/{frame}"));
+        for key in frames.iter().chain([&output, &others]) {
+            let put = system.s3().put_object().bucket(system.at.output_bucket).key(key).body(b"late".to_vec().into());
+            put.send().await.unwrap();
+        }
+        system.invoke(job_ready(kind, &system, &key, &output, &frames[1])).await.unwrap();
+        assert_eq!(objects(&system, system.at.output_bucket).await, [others], "another job's");
     }
 }
 
-/// The event of a job whose result has this key.
-fn job_ready(kind: TranscoderKind, system: &TestSystem, key: &ObjectKey, output: &str) -> Value {
+/// The event of a job whose result and last frame have these keys.
+fn job_ready(kind: TranscoderKind, system: &TestSystem, key: &ObjectKey, output: &str, frame: &str) -> Value {
     let metadata = json!({ "token": "t", "key": key.as_str(), "sequencer": "0A" });
     let mut event =
         video_tests::events::job_state_change(kind, "job-1", &metadata, video_tests::events::JobState::Complete);
     match kind {
         TranscoderKind::MediaConvert => {
             let path = format!("s3://{}/{output}", system.at.output_bucket);
-            event["detail"]["outputGroupDetails"][0]["outputDetails"][0]["outputFilePaths"] = json!([path]);
+            let groups = &mut event["detail"]["outputGroupDetails"];
+            groups[0]["outputDetails"][0]["outputFilePaths"] = json!([path]);
+            let path = format!("s3://{}/{frame}", system.at.output_bucket);
+            groups[1]["outputDetails"][0]["outputFilePaths"] = json!([path]);
         }
         TranscoderKind::ElasticTranscoder => {
             let message = event["Records"][0]["Sns"]["Message"].as_str().unwrap();
             let mut message: Value = serde_json::from_str(message).unwrap();
             message["outputKeyPrefix"] = json!("output/");
             message["outputs"][0]["key"] = json!(output.strip_prefix("output/").unwrap());
+            let pattern = frame.strip_prefix("output/").unwrap().replace("00002.png", "{count}");
+            message["outputs"][0]["thumbnailPattern"] = json!(pattern);
             event["Records"][0]["Sns"]["Message"] = json!(message.to_string());
         }
     }

@@ -62,7 +62,10 @@ pub(super) fn error_from(status: ExitStatus, stderr: &str, paths: &[&Path]) -> E
         return Error::NoVideo;
     }
     let line = stderr.lines().map(str::trim).rfind(|line| !line.is_empty());
-    Error::Undecodable(line.map_or_else(|| "ffmpeg gave no reason".to_owned(), |line| without_paths(line, paths)))
+    let reason = line.map_or_else(|| "ffmpeg gave no reason".to_owned(), |line| without_paths(line, paths));
+    // A recording of which only the header was sent.
+    let ends_early = reason == "End of file";
+    Error::Undecodable(if ends_early { "it ends before its first frame".to_owned() } else { reason })
 }
 
 /// Returns `Invalid data` for `[mov @ 0x55d0] file:/data/1: Invalid data`.

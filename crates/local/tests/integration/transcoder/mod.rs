@@ -6,7 +6,6 @@ mod failures;
 mod media;
 mod mediaconvert;
 mod posters;
-mod preset;
 mod worker;
 
 use std::fs;
