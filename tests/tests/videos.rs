@@ -23,30 +23,28 @@ const SHAPES: [Shape; 12] = [
 ];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_recorded_format_becomes_720p_with_elastic_transcoder() {
-    every_shape_is_ready(TranscoderKind::ElasticTranscoder).await;
+async fn every_recorded_format_becomes_720p_with_a_poster_and_its_facts() {
+    let files = SHAPES.map(|(name, make, ..)| (format!("shapes/0/{name}"), make()));
+    let with = async |kind| {
+        let system = TestSystem::start_with_transcoder(kind).await;
+        for (key, file) in &files {
+            system.put(key, file.clone()).await;
+        }
+        for ((name, _, size, sound), (key, _)) in SHAPES.iter().zip(&files) {
+            let video = system.settled(key).await;
+            assert_is_ready(&system, &video, *size).await;
+            assert_web_preset(name, &Facts::of(&system.play(&video).await), *size, *sound);
+        }
+    };
+    futures_util::future::join_all(TranscoderKind::ALL.map(with)).await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_recorded_format_becomes_720p_with_mediaconvert() {
-    every_shape_is_ready(TranscoderKind::MediaConvert).await;
-}
-
-async fn every_shape_is_ready(kind: TranscoderKind) {
-    let system = TestSystem::start_with_transcoder(kind).await;
-    for (name, make, ..) in SHAPES {
-        system.put(&format!("shapes/0/{name}"), make()).await;
-    }
-    for (name, _, (width, height), sound) in SHAPES {
-        let video = system.settled(&format!("shapes/0/{name}")).await;
-        assert_eq!(video["status"], "ready", "{video}");
-        let facts = Facts::of(&system.play(&video).await);
-        assert_web_preset(name, &facts, (width, height), sound);
-        assert_eq!((&video["width"], &video["height"]), (&json!(width), &json!(height)), "{name}");
-        assert!([2, 3].map(Value::from).contains(&video["duration"]), "{video}");
-        assert_eq!(video.get("progress"), None, "{video}");
-        assert_has_a_poster(&system, &video).await;
-    }
+async fn assert_is_ready(system: &TestSystem, video: &Value, (width, height): (u64, u64)) {
+    assert_eq!(video["status"], "ready", "{video}");
+    assert_eq!((&video["width"], &video["height"]), (&json!(width), &json!(height)), "{video}");
+    assert!([2, 3].map(Value::from).contains(&video["duration"]), "{video}");
+    assert_eq!(video.get("progress"), None, "{video}");
+    assert_has_a_poster(system, video).await;
 }
 
 /// Asserts what the Web preset guarantees for every result.

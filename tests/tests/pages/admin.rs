@@ -297,13 +297,19 @@ async fn the_filter_is_in_the_address_and_never_the_mail() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_list_with_work_in_progress_refreshes_by_itself_and_keeps_the_focus() {
-    let world = World::at_admin([record("Alba", 0, "ana@example.com", "transcoding", 20)]).await;
+    let mut transcoding = record("Alba", 0, "ana@example.com", "transcoding", 20);
+    let world = World::at_admin([transcoding.clone()]).await;
     let browser = &world.browser;
     browser.until("freshness.textContent.endsWith('updates automatically')").await;
+    assert_eq!(browser.eval("document.querySelector('#rows progress').position").await, -1, "no percent is known");
+    transcoding["progress"] = 42.into();
+    world.put([transcoding]).await;
+    browser.until("document.querySelector('#rows progress').value === 42").await;
     browser.eval("document.querySelector('#rows button').focus(), null").await;
     world.put([record("Alba", 0, "ana@example.com", "ready", 1)]).await;
     browser.until("document.querySelector('#rows .badge').textContent === 'Ready'").await;
     assert_eq!(browser.eval("document.activeElement.textContent").await, "Play");
+    assert_eq!(browser.eval("document.querySelector('#rows progress')").await, Value::Null);
     browser.until("!freshness.textContent.endsWith('updates automatically')").await;
     world.end().await;
 }
@@ -321,8 +327,20 @@ async fn the_link_of_a_ready_video_can_be_copied_and_its_original_seen() {
             json!({ "permissions": ["clipboardReadWrite", "clipboardSanitizedWrite"] }),
         )
         .await;
+    browser.until("document.querySelector('#rows img').naturalWidth > 0").await;
+    assert_eq!(browser.text("#rows .picture span").await, "0:02");
+    browser.eval("window.first = document.querySelector('#rows img'), refresh.click(), null").await;
+    browser.until("!document.querySelector('#rows[aria-busy]') && freshness.textContent.includes(':')").await;
+    assert_eq!(
+        browser.eval("document.querySelector('#rows img') === window.first").await,
+        true,
+        "it is not loaded again"
+    );
+
     browser.click("#rows button").await;
     browser.until("player.readyState >= 2 && player.videoWidth === 1280").await;
+    assert_eq!(browser.eval("player.poster.includes('-poster')").await, true);
+    assert!(browser.text("#facts").await.contains("1280 × 720"));
     browser.click("#copy").await;
     browser.until("dialogStatus.textContent.startsWith('Link copied')").await;
     let link = browser.eval("return navigator.clipboard.readText();").await;
@@ -335,7 +353,7 @@ async fn the_link_of_a_ready_video_can_be_copied_and_its_original_seen() {
     browser.click("#original").await;
     browser.until("player.readyState >= 2 && player.videoWidth === 1280").await;
     browser.click("#close").await;
-    browser.until("!dialog.open && !player.src").await;
+    browser.until("!dialog.open && !player.src && !player.poster").await;
     assert_eq!(browser.console_errors().await, Vec::<String>::new());
     world.end().await;
 }
