@@ -118,7 +118,7 @@ mod tests {
 
     #[test]
     fn a_long_job_is_stuck_only_once_it_reports_no_progress_any_more() {
-        let old = Some(Duration::from_mins(60));
+        let old = Some(Duration::from_hours(1));
         for (minutes, stuck) in [(1, false), (16, true)] {
             let mut record = record("transcoding", old, None);
             record.progress_at = Some(rfc3339_millis(SystemTime::now() - Duration::from_mins(minutes)));

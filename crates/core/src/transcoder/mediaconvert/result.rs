@@ -1,6 +1,6 @@
 //! What a job that is looked up tells of its result.
 
-use aws_sdk_mediaconvert::types::{Job, JobStatus, Output, OutputDetail, OutputGroup, VideoCodec};
+use aws_sdk_mediaconvert::types::{Job, JobStatus, Output, OutputDetail, OutputGroup, VideoCodec, VideoDetail};
 
 use super::{KIND, key_of_url};
 use crate::job::{Facts, JobOutput, JobResult};
@@ -40,8 +40,8 @@ fn facts(detail: &OutputDetail) -> Facts {
     let video = detail.video_details();
     Facts::of(
         detail.duration_in_ms().map(i64::from),
-        video.and_then(|video| video.width_in_px()).map(i64::from),
-        video.and_then(|video| video.height_in_px()).map(i64::from),
+        video.and_then(VideoDetail::width_in_px).map(i64::from),
+        video.and_then(VideoDetail::height_in_px).map(i64::from),
     )
 }
 
