@@ -53,8 +53,7 @@ impl IntoResponse for Error {
             Self::Conflict(_) => (StatusCode::CONFLICT, "ConflictError"),
             Self::Forbidden(_) => (StatusCode::FORBIDDEN, "ForbiddenError"),
             Self::Gone(_) => (StatusCode::GONE, "GoneError"),
-            Self::InvalidLink => (StatusCode::UNAUTHORIZED, "UnauthorizedError"),
-            Self::Unauthorized => (StatusCode::UNAUTHORIZED, "UnauthorizedError"),
+            Self::InvalidLink | Self::Unauthorized => (StatusCode::UNAUTHORIZED, "UnauthorizedError"),
             Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowedError"),
             Self::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailableError"),
         };

@@ -2,9 +2,9 @@
 
 use std::time::SystemTime;
 
-use axum::extract::{FromRequestParts, RawPathParams};
+use axum::extract::{FromRequestParts, MatchedPath, RawPathParams};
 use axum::http::request::Parts;
-use video_core::ids::ObjectKey;
+use video_core::ids::{MediaType, ObjectKey};
 
 use crate::error::Error;
 use crate::links::UploadLink;
@@ -24,7 +24,7 @@ impl Access {
     pub fn check_key(&self, key: &str) -> Result<ObjectKey, Error> {
         let key = ObjectKey::from_upload(key)?;
         match self {
-            Self::Link(link) if link.target.key(Default::default()).stem() != key.stem() => {
+            Self::Link(link) if link.target.key(MediaType::default()).stem() != key.stem() => {
                 Err(Error::Forbidden("the upload link is for another video"))
             }
             _ => Ok(key),
@@ -55,10 +55,11 @@ impl FromRequestParts<AppState> for UploadLink {
 impl UploadLink {
     /// Opens the token in the path; none where the route has no token.
     async fn of(parts: &mut Parts, state: &AppState) -> Option<Result<Self, Error>> {
-        let Ok(parameters) = RawPathParams::from_request_parts(parts, state).await else {
-            return Some(Err(Error::InvalidLink));
-        };
-        let (_, token) = parameters.iter().find(|(name, _)| *name == "token")?;
-        Some(state.links.open(token, SystemTime::now()).await)
+        let route = parts.extensions.get::<MatchedPath>()?;
+        route.as_str().contains("{token}").then_some(())?;
+        let parameters = RawPathParams::from_request_parts(parts, state).await.ok();
+        let token = parameters.iter().flatten().find(|(name, _)| *name == "token").map(|(_, token)| token);
+        // What is no UTF-8 is no token either.
+        Some(state.links.open(token.unwrap_or_default(), SystemTime::now()).await)
     }
 }

@@ -25,9 +25,15 @@ pub struct LinkVideo {
     uploaded_at: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     size: Option<u64>,
+    /// How much is transcoded, in percent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    progress: Option<u64>,
     /// A link to the result, for a while.
     #[serde(skip_serializing_if = "Option::is_none")]
     playback: Option<String>,
+    /// A link to the result's poster, for a while.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    preview: Option<String>,
 }
 
 /// `GET /u/{token}/video`: how far the video is, and the result once it is ready.
@@ -43,6 +49,8 @@ pub async fn link_video(link: UploadLink, Shared(state): Shared<AppState>) -> Re
         status: video.record.status.unwrap_or(Status::Requested),
         uploaded_at: video.record.uploaded_at,
         size: video.record.size,
+        progress: video.record.progress,
         playback: video.playback,
+        preview: video.preview,
     }))
 }

@@ -80,7 +80,7 @@ mod tests {
             step: "-2".parse().unwrap(),
             mail: "canary@example.com".parse().unwrap(),
         };
-        UploadLink { target, expires_at: UNIX_EPOCH + Duration::from_secs(1_800_000_000) }
+        UploadLink { target, expires_at: UNIX_EPOCH + Duration::from_hours(500_000) }
     }
 
     #[test]

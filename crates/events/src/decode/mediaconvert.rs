@@ -56,7 +56,8 @@ impl Detail {
         }
     }
 
-    /// Returns how far the job is. For some inputs, WebM among them, MediaConvert gives no percent: then the phase tells.
+    /// Returns how far the job is. For some inputs, WebM among them, MediaConvert gives no percent: then the phase
+    /// tells.
     fn percent(&self) -> Option<u8> {
         let Some(percent) = integer(&self.job_progress, "jobPercentComplete") else {
             let current = self.job_progress.get("currentPhase")?.as_str()?;

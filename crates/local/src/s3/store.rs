@@ -54,8 +54,8 @@ impl Store {
         })
     }
 
-    /// Returns the store with uploads by parts whose bytes are discarded: sizes and ETags are kept, and every byte reads
-    /// as zero. So a test can upload more than its disk holds.
+    /// Returns the store with uploads by parts whose bytes are discarded: sizes and ETags are kept, and every byte
+    /// reads as zero. So a test can upload more than its disk holds.
     #[must_use]
     pub fn discarding_parts(mut self, discards: bool) -> Self {
         self.discards_parts = discards;

@@ -18,8 +18,6 @@ pub(super) const PIPELINE: &str = "videos";
 const LEASE_SECONDS: &str = "10";
 /// As well known as the admin's password: nobody but this machine reaches the system.
 const UPLOAD_LINK_SECRET: &str = "the-upload-links-of-a-local-system";
-/// s3s buffers a form in memory, so the limit is below S3's 5 GiB.
-const MAX_UPLOAD_BYTES: &str = "1073741824";
 
 /// The functions' environment variables.
 pub(super) struct Environment(Vec<(String, String)>);
@@ -50,7 +48,6 @@ impl Environment {
             ("PIPELINE_NAME", pipeline),
             ("MEDIACONVERT_ROLE_ARN", &role),
             ("UPLOAD_LEASE_SECONDS", LEASE_SECONDS),
-            ("MAX_UPLOAD_BYTES", MAX_UPLOAD_BYTES),
             ("ADMIN_USERNAME", "admin"),
             ("ADMIN_PASSWORD", "local"),
             ("UPLOAD_LINK_SECRET", UPLOAD_LINK_SECRET),

@@ -31,8 +31,8 @@ pub struct Options {
     /// Whether the events function is invoked. Otherwise events stay in the queue, and a test can run a function of its
     /// own.
     pub deliver_events: bool,
-    /// Whether the bytes of uploads by parts are discarded: sizes and ETags are kept, and every byte reads as zero. So a
-    /// test can upload more than its disk holds.
+    /// Whether the bytes of uploads by parts are discarded: sizes and ETags are kept, and every byte reads as zero. So
+    /// a test can upload more than its disk holds.
     pub discard_parts: bool,
     /// The functions' environment variables that differ from the local defaults, such as limits, the admin's login or
     /// an endpoint.

@@ -95,8 +95,8 @@ fn job_arn(transcoder: &Transcoder, job: &Job) -> String {
     transcoder.arn("mediaconvert", &format!("jobs/{}", job.id))
 }
 
-/// Returns what is said of each output group, in the order of the request, with the key of its file; of many frames, AWS
-/// names the last one.
+/// Returns what is said of each output group, in the order of the request, with the key of its file; of many frames,
+/// AWS names the last one.
 fn group_details<'a>(job: &'a Job, media: &Media, pictures: &'a [String]) -> Vec<(Value, Option<&'a str>)> {
     let detail = |duration_ms: u64, key| {
         let video = json!({ "widthInPx": media.width, "heightInPx": media.height });
