@@ -1,0 +1,47 @@
+"""The local system from debug builds, for the tests that need no deployment."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+import template
+from permissions import MEDIA, OUTPUT
+from processes import clients, video_local
+
+WORK = template.ROOT / "target" / "witness"
+
+
+@pytest.fixture(scope="session")
+def programs() -> Path:
+    # As tools/build-local: with the features, and thus the dependencies, of the build that the other tests use.
+    binaries = [word for name in ("video-local", "video-api", "video-events") for word in ("--bin", name)]
+    command = ["cargo", "build", "--quiet", "--locked", "--workspace", "--test", "integration", *binaries]
+    subprocess.run(command, cwd=template.ROOT, check=True, timeout=2400, stdin=subprocess.DEVNULL)
+    return template.ROOT / "target/debug"
+
+
+@pytest.fixture(scope="session")
+def directory() -> Path:
+    shutil.rmtree(WORK, ignore_errors=True)
+    WORK.mkdir(parents=True)
+    return WORK
+
+
+@pytest.fixture(scope="session")
+def video(directory) -> bytes:
+    file = directory / "video.mp4"
+    picture = ["-f", "lavfi", "-i", "testsrc2=size=320x180:rate=30:duration=1"]
+    command = ["ffmpeg", "-v", "error", "-y", *picture, "-c:v", "libx264", "-preset", "ultrafast", file]
+    subprocess.run(command, check=True, timeout=60, stdin=subprocess.DEVNULL)
+    return file.read_bytes()
+
+
+@pytest.fixture(scope="session")
+def local(programs, directory):
+    with video_local(programs / "video-local", directory) as local:
+        make = clients(local["s3"], local["access_key_id"], local["secret_access_key"])
+        for bucket in (MEDIA, OUTPUT):
+            make("s3").create_bucket(Bucket=bucket)
+        yield local
