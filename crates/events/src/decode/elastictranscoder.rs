@@ -37,10 +37,26 @@ struct Input {
     key: String,
 }
 
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Undelivered {
+    message: String,
+}
+
 /// Decodes an SNS record of Elastic Transcoder.
 pub(super) fn decode(record: Value) -> Result<JobStateChange, String> {
     let record: SnsRecord = read(record)?;
-    let message: Value = serde_json::from_str(&record.sns.message).map_err(|_| "Sns.Message is no JSON".to_owned())?;
+    decode_message(&record.sns.message)
+}
+
+/// Decodes a notification alone: a dead letter of SNS, which could not deliver it.
+pub(super) fn decode_notification(notification: Value) -> Result<JobStateChange, String> {
+    let notification: Undelivered = read(notification)?;
+    decode_message(&notification.message)
+}
+
+fn decode_message(message: &str) -> Result<JobStateChange, String> {
+    let message: Value = serde_json::from_str(message).map_err(|_| "Sns.Message is no JSON".to_owned())?;
     let notification: Notification = read(message)?;
     let mut metadata = JobMetadata::read(&notification.user_metadata);
     let input = notification.input.as_ref().and_then(|input| ObjectKey::from_decoded(&input.key).ok());

@@ -7,6 +7,8 @@
 mod elastictranscoder;
 mod mediaconvert;
 mod s3;
+#[cfg(test)]
+mod samples;
 
 use aws_lambda_events::eventbridge::EventBridgeEvent;
 use serde::de::DeserializeOwned;
@@ -78,6 +80,10 @@ pub fn messages(event: Value) -> Vec<Message> {
     }
     if event["source"] == "aws.mediaconvert" {
         return ok_or_warn("MediaConvert event", mediaconvert::decode(event)).map(Message::Job).into_iter().collect();
+    }
+    if event["Type"] == "Notification" {
+        let change = elastictranscoder::decode_notification(event);
+        return ok_or_warn("SNS notification", change).map(Message::Job).into_iter().collect();
     }
     match event.get_mut("Records").map(Value::take) {
         Some(Value::Array(records)) => records.into_iter().filter_map(record).collect(),
