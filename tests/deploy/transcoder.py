@@ -93,6 +93,8 @@ class Bridge:
                 yield "iam:PassRole", body["role"]
             case "GET", ["2017-08-29", "jobs"]:
                 yield "mediaconvert:ListJobs", mediaconvert + "queues/Default"
+            case "GET", ["2017-08-29", "search"]:
+                yield "mediaconvert:SearchJobs", mediaconvert + "queues/Default"
             case "GET", ["2017-08-29", "jobs", job]:
                 yield "mediaconvert:GetJob", mediaconvert + f"jobs/{job}"
             case "DELETE", ["2017-08-29", "jobs", job]:

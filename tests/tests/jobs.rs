@@ -117,3 +117,20 @@ async fn mediaconvert_finds_a_job_by_its_token_and_returns_its_result() {
     let output = "output/web/Alba/0/c5e866594d810c0c3e1f.mp4";
     Box::pin(a_job_is_found_by_its_token_and_looked_up_until_it_is_ready(TranscoderKind::MediaConvert, output)).await;
 }
+
+/// SearchJobs takes inputs of up to 300 characters; longer ones are searched for in the list of all jobs.
+#[tokio::test]
+async fn mediaconvert_finds_the_job_of_a_key_of_any_length() {
+    let kind = TranscoderKind::MediaConvert;
+    let system = TestSystem::start_without_events(kind).await;
+    let transcoder = transcoder(&system, kind).await;
+    for key in ["a.webm".to_owned(), "Ü b+c%.webm".to_owned(), format!("{}.webm", "k".repeat(900))] {
+        let key = ObjectKey::from_decoded(&key).unwrap();
+        let job = Job { key, ..job(&system, "0A", true) };
+        let now = SystemTime::now();
+        let id = transcoder.submit(&job).await.unwrap();
+        assert_eq!(transcoder.find(&job, now).await.unwrap(), Some(id), "{}", job.key);
+        let other = Job { sequencer: "0B".parse().unwrap(), ..job };
+        assert_eq!(transcoder.find(&other, now).await.unwrap(), None);
+    }
+}

@@ -14,6 +14,8 @@ use crate::state::State;
 const MIN_AGE: Duration = Duration::from_mins(10);
 /// Records that one request lists.
 const BATCH_SIZE: usize = 100;
+/// One record may take so long, so that it cannot take the whole sweep: a search for its job, and a slow call.
+const SETTLE_TIMEOUT: Duration = Duration::from_secs(6);
 /// A sweep ends before the function's time does.
 const TIMEOUT: Duration = Duration::from_secs(20);
 
@@ -68,7 +70,8 @@ impl Summary {
             let page = state.table.owed_before(shard, now - MIN_AGE, BATCH_SIZE, last.as_ref()).await?;
             for owed in &page {
                 self.found += 1;
-                if let Err(error) = settle_owed(state, owed, now).await {
+                let settled = tokio::time::timeout(SETTLE_TIMEOUT, settle_owed(state, owed, now)).await;
+                if let Err(error) = settled.unwrap_or(Err(Error::DeadlineReached)) {
                     self.warn(&error, "a record could not be settled");
                 }
             }

@@ -10,6 +10,7 @@ mod erased;
 mod handler_killed;
 mod index;
 mod kill;
+mod lagging_list;
 mod local_killed;
 mod malformed;
 mod network;
@@ -30,6 +31,7 @@ use video_core::TranscoderKind;
 use video_core::ids::{Mail, MediaType, ObjectKey, Sequencer, project_step};
 use video_core::job::Job;
 use video_core::records::{Record, RecordId, Status, Table};
+use video_local::Options;
 use video_tests::events::{JobState, job_state_change};
 use video_tests::{Functions, TestSystem};
 
@@ -59,6 +61,11 @@ const SHORT_LEASE: u64 = 1;
 
 /// Starts a system that sends no events and runs no job, so that its jobs can be counted, and functions to invoke.
 async fn idle_system(kind: TranscoderKind) -> (TestSystem, Functions) {
+    idle_system_with(kind, |_| ()).await
+}
+
+/// The same with options that `change` changes.
+async fn idle_system_with(kind: TranscoderKind, change: impl FnOnce(&mut Options)) -> (TestSystem, Functions) {
     // In memory: the local DynamoDB would wait for the disk at every write, which is not what is tested here.
     let memory = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir());
     let system = TestSystem::start_in(memory.unwrap(), |options| {
@@ -66,6 +73,7 @@ async fn idle_system(kind: TranscoderKind) -> (TestSystem, Functions) {
         options.deliver_events = false;
         options.ffmpeg.ffmpeg = PathBuf::from("/nonexistent/ffmpeg");
         options.ffmpeg.ffprobe = PathBuf::from("/nonexistent/ffprobe");
+        change(options);
     });
     let system = system.await;
     let functions = Functions::of(&system, kind).await;

@@ -3,7 +3,7 @@
 //! AWS closed the service to customers on 2025-11-13; see
 //! <https://docs.aws.amazon.com/elastictranscoder/latest/developerguide/create-job.html>.
 
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 use aws_sdk_elastictranscoder::operation::create_job::builders::CreateJobFluentBuilder;
 use aws_sdk_elastictranscoder::types::{self, CreateJobOutput, JobInput};
@@ -12,8 +12,8 @@ use aws_smithy_runtime_api::client::interceptors::context::InterceptorContext;
 use aws_smithy_runtime_api::client::retries::classifiers::{ClassifyRetry, RetryAction};
 use aws_types::SdkConfig;
 
-use super::carries;
 use super::submit_error::{SubmitError, created, is_code, submit_error};
+use super::{SEARCH_TIMEOUT, carries};
 use crate::Error;
 use crate::job::{Facts, Job, JobOutput, JobResult, OUTPUT_PREFIX, POSTER_SUFFIX, is_picture};
 use crate::time::epoch_seconds;
@@ -25,8 +25,6 @@ const WEB_PRESET: &str = "1351620000001-100070";
 const COUNT: &str = "{count}";
 /// The longest pattern, in characters; a key so long that it does not fit gets no poster.
 const MAX_PATTERN_LENGTH: usize = 255;
-/// 50 jobs a page: enough to look through 5,000 jobs in one take-over.
-const MAX_PAGES: usize = 100;
 
 const KIND: TranscoderKind = TranscoderKind::ElasticTranscoder;
 
@@ -61,8 +59,8 @@ impl ElasticTranscoder {
 
     pub(super) async fn find(&self, token: &str, since: SystemTime) -> Result<Option<String>, Error> {
         let since = i64::try_from(epoch_seconds(since)).unwrap_or(i64::MAX).saturating_mul(1000);
-        let mut page_token = None;
-        for _ in 0..MAX_PAGES {
+        let (started, mut page_token) = (Instant::now(), None);
+        while started.elapsed() < SEARCH_TIMEOUT {
             let newest_first = self.client.list_jobs_by_pipeline().pipeline_id(&self.pipeline_id).ascending("false");
             let page = newest_first.set_page_token(page_token).send().await;
             let page = page.map_err(|error| Error::unavailable(KIND.service_name(), "ListJobsByPipeline", &error))?;

@@ -29,6 +29,8 @@ pub enum Transcoder {
     MediaConvert(MediaConvert),
 }
 
+/// How long a search for a job goes on: a service returns few jobs at once, and there may be thousands.
+const SEARCH_TIMEOUT: Duration = Duration::from_secs(3);
 /// How far a service's clock may be behind the one that stamped the upload.
 const CLOCK_SKEW: Duration = Duration::from_mins(2);
 
@@ -66,7 +68,8 @@ impl Transcoder {
         }
     }
 
-    /// Searches for a job that carries this upload's token, among those created since then.
+    /// Searches for a job that carries this upload's token, among those created since then, the newest first. `None`
+    /// also when there are too many to look through all of them in three seconds.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when the service does not answer.
@@ -74,7 +77,7 @@ impl Transcoder {
         let since = since.checked_sub(CLOCK_SKEW).unwrap_or(SystemTime::UNIX_EPOCH);
         match self {
             Self::ElasticTranscoder(service) => service.find(&job.token(), since).await,
-            Self::MediaConvert(service) => service.find(&job.token(), since).await,
+            Self::MediaConvert(service) => service.find(job, since).await,
         }
     }
 

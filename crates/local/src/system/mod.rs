@@ -44,7 +44,7 @@ impl System {
         let lock = data_dir::lock(&options.data_dir).await?;
         let listeners = Listeners::bind(options.port).await?;
         let dynamodb_listener = listen(0, "DynamoDB").await?;
-        let services = Services::open(&options.data_dir, options.ffmpeg)?;
+        let services = Services::open(&options.data_dir, options.ffmpeg, options.listing_lag)?;
 
         let environment = Environment::new(&listeners, options.transcoder, &services.pipeline, &options.variables);
         let functions = Functions::configure(&environment)?;

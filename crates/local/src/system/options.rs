@@ -20,6 +20,8 @@ pub struct Options {
     pub transcoder: TranscoderKind,
     /// The programs that transcode.
     pub ffmpeg: Ffmpeg,
+    /// How long a new job is missing from the transcoders' lists.
+    pub listing_lag: Duration,
     /// The wait before each retry of a failed event; after the last one it becomes a dead letter.
     pub retry_delays: Vec<Duration>,
     /// The origins of web pages that may send requests besides those of this machine.
@@ -48,6 +50,7 @@ impl Options {
             data_dir: data_dir.to_owned(),
             transcoder: TranscoderKind::ElasticTranscoder,
             ffmpeg: Ffmpeg::default(),
+            listing_lag: Duration::ZERO,
             retry_delays: vec![Duration::from_secs(6), Duration::from_secs(12)],
             allowed_origins: Vec::new(),
             webhook: None,

@@ -3,6 +3,7 @@
 
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use video_core::aws::AwsConfig;
 use video_core::records::{SEGMENTS, Table};
@@ -37,7 +38,7 @@ impl Services {
     ///
     /// # Errors
     /// [`StartError`].
-    pub(super) fn open(data_dir: &Path, ffmpeg: Ffmpeg) -> Result<Self, StartError> {
+    pub(super) fn open(data_dir: &Path, ffmpeg: Ffmpeg, listing_lag: Duration) -> Result<Self, StartError> {
         let [jobs, pipelines] = transcoder::SCHEMAS;
         let schemas = [s3::SCHEMA, event_queue::SCHEMA, jobs, pipelines];
         let database = Database::open(&data_dir.join("local.sqlite"), &schemas)?;
@@ -45,7 +46,7 @@ impl Services {
         let store = Store::open(&data_dir.join("objects"), database.clone(), notifications)?;
         store.create_bucket(MEDIA_BUCKET)?;
         store.create_bucket(OUTPUT_BUCKET)?;
-        let transcoder = Transcoder::new(database.clone(), store.clone(), transcoder_settings(ffmpeg));
+        let transcoder = Transcoder::new(database.clone(), store.clone(), transcoder_settings(ffmpeg, listing_lag));
         let pipeline = transcoder::create_pipeline(&transcoder, PIPELINE, MEDIA_BUCKET, OUTPUT_BUCKET)?;
         Ok(Self {
             event_bus: EventBus::new(database.clone(), REGION, ACCOUNT),
@@ -91,6 +92,7 @@ pub(super) fn credentials() -> Credentials {
     Credentials { access_key_id: ACCESS_KEY_ID.to_owned(), secret_access_key: SECRET_ACCESS_KEY.to_owned() }
 }
 
-fn transcoder_settings(ffmpeg: Ffmpeg) -> Settings {
-    Settings { region: REGION.to_owned(), account: ACCOUNT.to_owned(), concurrent_jobs: NonZeroUsize::MIN, ffmpeg }
+fn transcoder_settings(ffmpeg: Ffmpeg, listing_lag: Duration) -> Settings {
+    let (region, account) = (REGION.to_owned(), ACCOUNT.to_owned());
+    Settings { region, account, concurrent_jobs: NonZeroUsize::MIN, ffmpeg, listing_lag }
 }

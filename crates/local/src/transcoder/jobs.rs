@@ -200,12 +200,22 @@ pub(super) fn find_by_token(
     .optional()
 }
 
-/// Returns a page of a service's jobs, and where the next page starts if there is one. A queue and a status narrow it.
+/// Which jobs of a service are listed.
+#[derive(Debug, Default)]
+pub(super) struct Listed<'a> {
+    pub queue: Option<&'a str>,
+    pub status: Option<Status>,
+    /// The input's URL, or a part of it.
+    pub input: Option<&'a str>,
+    /// Later ones are not listed yet, in Unix milliseconds.
+    pub submitted_until: i64,
+}
+
+/// Returns a page of a service's jobs, and where the next page starts if there is one.
 pub(super) fn list(
     db: &Connection,
     service: TranscoderKind,
-    queue: Option<&str>,
-    status: Option<Status>,
+    listed: &Listed<'_>,
     page: Page,
 ) -> rusqlite::Result<(Vec<Job>, Option<i64>)> {
     let rows = db
@@ -214,14 +224,18 @@ pub(super) fn list(
              WHERE service = :service
                AND (:queue IS NULL OR queue = :queue)
                AND (:status IS NULL OR status = :status)
+               AND (:input IS NULL OR instr('s3://' || input_bucket || '/' || input_key, :input) > 0)
+               AND submitted_at <= :submitted_until
                AND {}",
             page.sql()
         ))?
         .query_map(
             named_params! {
                 ":service": service.as_str(),
-                ":queue": queue,
-                ":status": status.map(Status::name),
+                ":queue": listed.queue,
+                ":status": listed.status.map(Status::name),
+                ":input": listed.input,
+                ":submitted_until": listed.submitted_until,
                 ":after": page.after,
                 ":limit": page.rows_to_read(),
             },

@@ -7,7 +7,7 @@
 //! | Elastic Transcoder | `CreateJob`, `ReadJob`, `ListJobsByPipeline`, `CancelJob` | `video-events` |
 //! | | `CreatePipeline` | the deployment test, as docs/DEPLOY.md creates one |
 //! | | `ReadPipeline`, `ListPipelines` | whoever needs the ID for `PIPELINE_NAME`: an operator, the tests |
-//! | MediaConvert | `CreateJob`, `GetJob`, `ListJobs`, `CancelJob` | `video-events` |
+//! | MediaConvert | `CreateJob`, `GetJob`, `ListJobs`, `SearchJobs`, `CancelJob` | `video-events` |
 
 mod elastictranscoder;
 mod failure;

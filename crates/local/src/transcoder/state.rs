@@ -2,10 +2,12 @@
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::ffmpeg::Ffmpeg;
 use crate::s3::Store;
 use crate::sqlite::Database;
+use crate::timestamps::now_millis;
 
 /// The settings of the transcoders.
 #[derive(Clone, Debug)]
@@ -18,6 +20,8 @@ pub struct Settings {
     pub concurrent_jobs: NonZeroUsize,
     /// The programs that transcode.
     pub ffmpeg: Ffmpeg,
+    /// How long a new job is missing from every list, as on AWS, where they lag behind.
+    pub listing_lag: Duration,
 }
 
 /// Both services over one queue of jobs. Cheap to clone.
@@ -33,6 +37,11 @@ impl Transcoder {
     #[must_use]
     pub fn new(database: Database, store: Store, settings: Settings) -> Self {
         Self { database, store, settings: Arc::new(settings) }
+    }
+
+    /// Returns the time after which submitted jobs are not listed yet, in Unix milliseconds.
+    pub(super) fn listed_until(&self) -> i64 {
+        now_millis() - i64::try_from(self.settings.listing_lag.as_millis()).unwrap_or(i64::MAX)
     }
 
     /// Returns the ARN of a resource in our region and account.

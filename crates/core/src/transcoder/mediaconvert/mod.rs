@@ -5,7 +5,7 @@
 mod result;
 mod settings;
 
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 use aws_sdk_mediaconvert::Client;
 use aws_sdk_mediaconvert::operation::create_job::builders::CreateJobFluentBuilder;
@@ -14,18 +14,18 @@ use aws_types::SdkConfig;
 
 use self::result::{file_input, result};
 use self::settings::job_settings;
-use super::carries;
 use super::submit_error::{SubmitError, created, is_code, submit_error};
+use super::{SEARCH_TIMEOUT, carries};
 use crate::Error;
 use crate::ids::ObjectKey;
 use crate::job::{Job, JobResult, OUTPUT_PREFIX};
 use crate::time::epoch_seconds;
 use crate::transcoder_kind::TranscoderKind;
 
-/// The most that `ListJobs` gives at once.
+/// The most that `ListJobs` and `SearchJobs` give at once.
 const PAGE_SIZE: i32 = 20;
-/// Enough to look through 5,000 jobs in one take-over.
-const MAX_PAGES: usize = 250;
+/// The longest input that `SearchJobs` searches for, in characters; every key that we sign is shorter.
+const MAX_SEARCH_LENGTH: usize = 300;
 
 const KIND: TranscoderKind = TranscoderKind::MediaConvert;
 
@@ -54,7 +54,7 @@ impl MediaConvert {
         // MediaConvert adds `.mp4` to a destination that does not end in `/`.
         let destination = |name: &str| format!("s3://{}/{OUTPUT_PREFIX}{name}", self.output_bucket);
         let settings = job_settings(
-            &format!("s3://{}/{}", job.bucket, job.key),
+            &file_input_of(job),
             &destination(&job.output_name()),
             &destination(&job.own_name()),
         );
@@ -68,32 +68,44 @@ impl MediaConvert {
             .settings(settings)
     }
 
-    pub(super) async fn find(&self, token: &str, since: SystemTime) -> Result<Option<String>, Error> {
-        let since = epoch_seconds(since).cast_signed();
-        let mut next_token = None;
-        for _ in 0..MAX_PAGES {
-            let newest_first = self
-                .client
-                .list_jobs()
-                .order(Order::Descending)
-                .max_results(PAGE_SIZE)
-                .set_queue(self.queue_arn.clone());
-            let page = newest_first.set_next_token(next_token).send().await;
-            let page = page.map_err(|error| Error::unavailable(KIND.service_name(), "ListJobs", &error))?;
-            for job in page.jobs.unwrap_or_default() {
+    pub(super) async fn find(&self, job: &Job, since: SystemTime) -> Result<Option<String>, Error> {
+        let (token, input, since) = (job.token(), file_input_of(job), epoch_seconds(since).cast_signed());
+        let input = (input.len() <= MAX_SEARCH_LENGTH).then_some(input.as_str());
+        let (started, mut next_token) = (Instant::now(), None);
+        while started.elapsed() < SEARCH_TIMEOUT {
+            let (jobs, next) = self.newest_jobs(input, next_token).await?;
+            for job in jobs {
                 if job.created_at.is_some_and(|created| created.secs() < since) {
                     return Ok(None);
                 }
-                if carries(job.user_metadata.as_ref(), token) && job.status != Some(JobStatus::Canceled) {
+                if carries(job.user_metadata.as_ref(), &token) && job.status != Some(JobStatus::Canceled) {
                     return Ok(job.id);
                 }
             }
-            next_token = page.next_token;
+            next_token = next;
             if next_token.is_none() {
                 return Ok(None);
             }
         }
         Ok(None)
+    }
+
+    /// Returns a page of jobs, the newest first: those of one input, or all of the queue.
+    async fn newest_jobs(
+        &self,
+        input: Option<&str>,
+        next_token: Option<String>,
+    ) -> Result<(Vec<types::Job>, Option<String>), Error> {
+        if let Some(input) = input {
+            let search = self.client.search_jobs().input_file(input).order(Order::Descending).max_results(PAGE_SIZE);
+            let page = search.set_queue(self.queue_arn.clone()).set_next_token(next_token).send().await;
+            let page = page.map_err(|error| Error::unavailable(KIND.service_name(), "SearchJobs", &error))?;
+            return Ok((page.jobs.unwrap_or_default(), page.next_token));
+        }
+        let list = self.client.list_jobs().order(Order::Descending).max_results(PAGE_SIZE);
+        let page = list.set_queue(self.queue_arn.clone()).set_next_token(next_token).send().await;
+        let page = page.map_err(|error| Error::unavailable(KIND.service_name(), "ListJobs", &error))?;
+        Ok((page.jobs.unwrap_or_default(), page.next_token))
     }
 
     /// The upload that a job reads, for a job whose key was too long for its metadata.
@@ -127,6 +139,10 @@ impl MediaConvert {
             Err(error) => Err(Error::unavailable(KIND.service_name(), "GetJob", &error)),
         }
     }
+}
+
+fn file_input_of(job: &Job) -> String {
+    format!("s3://{}/{}", job.bucket, job.key)
 }
 
 /// What stands behind the bucket in `s3://bucket/key`; `None` when that is nothing.

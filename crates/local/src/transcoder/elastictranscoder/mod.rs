@@ -20,7 +20,7 @@ use video_core::TranscoderKind;
 use self::create_job::CreateJob;
 use self::json::{job_json, page_token, pipeline_json};
 use self::validation::{check_id, find_pipeline, invalid, not_found, text};
-use super::jobs::{self, Status};
+use super::jobs::{self, Listed, Status};
 use super::pages::Page;
 use super::pipelines;
 use super::state::Transcoder;
@@ -135,7 +135,8 @@ async fn list_jobs_by_pipeline(
     let page = query.page()?;
     let (jobs, next) = transcoder.database.read(|db| {
         find_pipeline(&transcoder.settings.account, db, &id)?;
-        Ok::<_, ApiError>(jobs::list(db, SERVICE, Some(&id), None, page)?)
+        let listed = Listed { queue: Some(&id), submitted_until: transcoder.listed_until(), ..Listed::default() };
+        Ok::<_, ApiError>(jobs::list(db, SERVICE, &listed, page)?)
     })?;
     let jobs: Vec<_> = jobs.iter().map(|job| job_json(&transcoder, job)).collect();
     Ok(Json(json!({ "Jobs": jobs, "NextPageToken": page_token(next) })))

@@ -21,7 +21,7 @@ use video_core::TranscoderKind;
 use self::create_job::{queue_arn, validate};
 use self::error::{bad_request, bad_value, conflict, not_found};
 use self::json::{job_json, status_name};
-use super::jobs::{self, Status};
+use super::jobs::{self, Listed, Status};
 use super::pages::Page;
 use super::state::Transcoder;
 use crate::aws_json::{ApiError, parse};
@@ -38,6 +38,9 @@ const SERVICE: TranscoderKind = TranscoderKind::MediaConvert;
 /// How long a client request token is remembered, in milliseconds; see AWS's page "Idempotency".
 const TOKEN_LIFETIME_MILLIS: i64 = 60_000;
 
+/// The longest input to search for, in characters.
+const MAX_SEARCH_LENGTH: usize = 300;
+
 /// The maximum number of jobs in one page.
 const PAGE_SIZE: usize = 20;
 
@@ -45,7 +48,10 @@ type JsonResult = Result<Json<Value>, ApiError>;
 type JsonWithStatus = Result<(StatusCode, Json<Value>), ApiError>;
 
 pub(super) fn routes() -> Router<Transcoder> {
-    Router::new().route("/jobs", post(create_job).get(list_jobs)).route("/jobs/{id}", get(get_job).delete(cancel_job))
+    Router::new()
+        .route("/jobs", post(create_job).get(list_jobs))
+        .route("/jobs/{id}", get(get_job).delete(cancel_job))
+        .route("/search", get(search_jobs))
 }
 
 async fn create_job(State(transcoder): State<Transcoder>, body: Bytes) -> JsonWithStatus {
@@ -96,6 +102,8 @@ struct ListingQuery {
     next_token: Option<String>,
     queue: Option<String>,
     status: Option<String>,
+    /// Of `SearchJobs` only.
+    input_file: Option<String>,
 }
 
 impl ListingQuery {
@@ -116,11 +124,28 @@ impl ListingQuery {
 }
 
 async fn list_jobs(State(transcoder): State<Transcoder>, Query(query): Query<ListingQuery>) -> JsonResult {
+    listed_jobs(&transcoder, ListingQuery { input_file: None, ..query })
+}
+
+/// Searches by the input's URL, or a part of it.
+async fn search_jobs(State(transcoder): State<Transcoder>, Query(query): Query<ListingQuery>) -> JsonResult {
+    if query.input_file.as_ref().is_some_and(|input| input.chars().count() > MAX_SEARCH_LENGTH) {
+        return Err(bad_value("/inputFile", "Should be at most 300 characters"));
+    }
+    listed_jobs(&transcoder, query)
+}
+
+fn listed_jobs(transcoder: &Transcoder, query: ListingQuery) -> JsonResult {
     let page = query.page()?;
-    let queue = query.queue.map(|queue| queue_arn(&transcoder, Some(&queue))).transpose()?;
-    let status = query.status.as_deref().map(parse_status).transpose()?;
-    let (jobs, next) = transcoder.database.read(|db| jobs::list(db, SERVICE, queue.as_deref(), status, page))?;
-    let jobs: Vec<_> = jobs.iter().map(|job| job_json(&transcoder, job)).collect();
+    let queue = query.queue.map(|queue| queue_arn(transcoder, Some(&queue))).transpose()?;
+    let listed = Listed {
+        queue: queue.as_deref(),
+        status: query.status.as_deref().map(parse_status).transpose()?,
+        input: query.input_file.as_deref(),
+        submitted_until: transcoder.listed_until(),
+    };
+    let (jobs, next) = transcoder.database.read(|db| jobs::list(db, SERVICE, &listed, page))?;
+    let jobs: Vec<_> = jobs.iter().map(|job| job_json(transcoder, job)).collect();
     Ok(Json(json!({ "jobs": jobs, "nextToken": next.map(|number| number.to_string()) })))
 }
 

@@ -1,7 +1,10 @@
 //! MediaConvert's API and events.
 
+use std::time::Duration;
+
 use aws_sdk_mediaconvert::types as mc;
 use serde_json::{Value, json};
+use video_local::transcoder::Ffmpeg;
 
 use super::media::{assert_is_the_web_preset, small_video};
 use super::{ACCOUNT, Local, ROLE, settings};
@@ -243,4 +246,38 @@ async fn a_client_request_token_creates_one_job() {
     // A token is remembered for a minute.
     local.database.transaction(|tx| tx.execute("UPDATE jobs SET submitted_at = submitted_at - 61000", [])).unwrap();
     assert_ne!(request("one", "y.mp4").await.unwrap().job.unwrap().id(), first.id());
+}
+
+#[tokio::test]
+async fn jobs_are_searched_for_by_their_input_or_a_part_of_it() {
+    let local = Local::start().await;
+    let id = local.submit_to_mediaconvert("Alba/0/x.mov", "s3://output/output/").await.id().unwrap().to_owned();
+    local.submit_to_mediaconvert("Alba/0/y.mov", "s3://output/output/").await;
+    let client = local.mediaconvert();
+    let found = async |input: &str| {
+        let jobs = client.search_jobs().input_file(input).send().await.unwrap().jobs.unwrap();
+        jobs.into_iter().filter_map(|job| job.id).collect::<Vec<_>>()
+    };
+    assert_eq!(found("s3://media/Alba/0/x.mov").await, std::slice::from_ref(&id));
+    assert_eq!(found("x.mov").await, [id]);
+    assert_eq!(found("Alba").await.len(), 2);
+    assert_eq!(found("z").await.len(), 0);
+    let too_long = client.search_jobs().input_file("x".repeat(301)).send().await.unwrap_err();
+    assert!(too_long.into_service_error().is_bad_request_exception());
+}
+
+#[tokio::test]
+async fn a_new_job_is_missing_from_lists_for_as_long_as_they_lag() {
+    let hour = Duration::from_hours(1);
+    let local = Local::start_lagging(tempfile::tempdir().unwrap(), Ffmpeg::default(), hour).await;
+    let id = local.submit_to_mediaconvert("Alba/0/x.mov", "s3://output/output/").await.id().unwrap().to_owned();
+    let client = local.mediaconvert();
+    let listed = async || {
+        let searched = client.search_jobs().input_file("x.mov").send().await.unwrap().jobs.unwrap().len();
+        (client.list_jobs().send().await.unwrap().jobs.unwrap().len(), searched)
+    };
+    assert_eq!(listed().await, (0, 0));
+    assert!(client.get_job().id(id).send().await.is_ok());
+    local.database.transaction(|tx| tx.execute("UPDATE jobs SET submitted_at = submitted_at - 3601000", [])).unwrap();
+    assert_eq!(listed().await, (1, 1));
 }

@@ -12,6 +12,7 @@ use std::fs;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use aws_credential_types::Credentials;
 use aws_sdk_elastictranscoder as ets;
@@ -70,6 +71,11 @@ impl Local {
     }
 
     pub async fn start_in(dir: TempDir, ffmpeg: Ffmpeg) -> Self {
+        Self::start_lagging(dir, ffmpeg, Duration::ZERO).await
+    }
+
+    /// Starts services whose lists do not have a new job yet.
+    pub async fn start_lagging(dir: TempDir, ffmpeg: Ffmpeg, listing_lag: Duration) -> Self {
         // Only the transcoders' own events matter here.
         let (database, store) = open_store(dir.path(), "no-bucket");
         let settings = Settings {
@@ -77,6 +83,7 @@ impl Local {
             account: ACCOUNT.to_owned(),
             concurrent_jobs: NonZeroUsize::MIN,
             ffmpeg,
+            listing_lag,
         };
         let transcoder = Transcoder::new(database.clone(), store.clone(), settings);
         let pipeline = transcoder::create_pipeline(&transcoder, "videos", MEDIA, OUTPUT).unwrap();
