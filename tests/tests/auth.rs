@@ -192,3 +192,38 @@ async fn a_wrong_name_a_wrong_password_and_both_get_identical_responses() {
     assert_eq!(responses[0].0, StatusCode::UNAUTHORIZED);
     assert!(responses.iter().all(|response| *response == responses[0]), "{responses:?}");
 }
+
+/// A browser that remembers the login sends it with any page's requests.
+#[tokio::test]
+async fn a_page_of_another_origin_changes_nothing_and_the_own_and_the_allowed_one_may() {
+    let allowed = "https://www.example.com";
+    let api = Api(Variables::without_aws().with("ALLOWED_ORIGIN", allowed).api());
+    let send = async |method: &str, path: &str, headers: &[(&str, &str)]| {
+        let login = BASE64_STANDARD.encode("admin:local");
+        let mut request = Request::builder().method(method).uri(path).header("host", "api.example.com");
+        request = request.header("authorization", format!("Basic {login}"));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let response = api.0.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+        let (status, body) = (response.status(), to_bytes(response.into_body(), 1 << 16).await.unwrap());
+        (status, String::from_utf8_lossy(&body).into_owned())
+    };
+    let writes = [("DELETE", "/videos"), ("DELETE", "/videos/p/0"), ("POST", "/videos/p/0/retry"), ("POST", "/links")];
+    for (method, path) in writes {
+        for foreign in [("sec-fetch-site", "cross-site"), ("origin", "https://evil.example"), ("origin", "null")] {
+            let (status, body) = send(method, path, &[foreign]).await;
+            assert_eq!(status, StatusCode::FORBIDDEN, "{method} {path} {foreign:?}");
+            assert!(body.starts_with(r#"{"Code":"ForbiddenError","Message":"#), "{body}");
+        }
+        for own in
+            [("sec-fetch-site", "same-origin"), ("sec-fetch-site", "none"), ("origin", allowed), ("accept", "*/*")]
+        {
+            // Each lacks something else.
+            let (status, body) = send(method, path, &[own]).await;
+            assert!(status.is_client_error() && status != StatusCode::FORBIDDEN, "{method} {path} {own:?}: {body}");
+        }
+    }
+    let (status, _) = send("GET", "/hello", &[("sec-fetch-site", "cross-site")]).await;
+    assert_eq!(status, StatusCode::OK, "reading is left to CORS");
+}

@@ -11,5 +11,6 @@ mod secret;
 mod state;
 mod upload_target;
 
+pub use extract::CheckedOrigin;
 pub use router::router;
 pub use state::AppState;

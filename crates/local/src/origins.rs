@@ -11,6 +11,7 @@ use axum::http::uri::Authority;
 use axum::http::{HeaderValue, StatusCode, Uri, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
+use video_api::CheckedOrigin;
 
 /// The origin of a web page, as browsers write it: `https://example.com`, `http://example.com:8080` or `null`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,7 +42,7 @@ pub fn refuse_foreign(router: Router, allowed: Arc<[Origin]>) -> Router {
     router.layer(from_fn_with_state(allowed, check))
 }
 
-async fn check(State(allowed): State<Arc<[Origin]>>, request: Request, next: Next) -> Response {
+async fn check(State(allowed): State<Arc<[Origin]>>, mut request: Request, next: Next) -> Response {
     if !names_this_machine(&request) {
         return (StatusCode::FORBIDDEN, "The Host header must name this machine: localhost or 127.0.0.1.\n")
             .into_response();
@@ -52,7 +53,13 @@ async fn check(State(allowed): State<Arc<[Origin]>>, request: Request, next: Nex
             let message = "Pages of this origin may not use video-local; --allow-origin allows it.\n";
             (StatusCode::FORBIDDEN, message).into_response()
         }
-        _ => next.run(request).await,
+        origin => {
+            // The API need not refuse what this has allowed.
+            if origin.is_some() {
+                request.extensions_mut().insert(CheckedOrigin);
+            }
+            next.run(request).await
+        }
     }
 }
 

@@ -45,6 +45,28 @@ async fn an_event_with_an_invalid_host_fails_without_ending_the_process() {
     }
 }
 
+/// An HTTP API decodes the path before the function sees it: `%2F`, `%3F` and `%23` arrive as `/`, `?` and `#`, which
+/// part a URL. Nothing that is valid comes of it: a project has none of these.
+#[test]
+fn a_slash_a_question_mark_and_a_hash_that_an_http_api_has_decoded_are_refused() {
+    let runtime = runtime();
+    let api = runtime.block_on(variables()).api();
+    for path in [
+        "/presignedurl/p/q/0",
+        "/presignedurl/p/0/q",
+        "/presignedurl/p?/0",
+        "/presignedurl/p?mail=other%40example.com/0",
+        "/presignedurl/p/0?mail=other%40example.com",
+        "/presignedurl/p#/0",
+        "/presignedurl/p/0#",
+    ] {
+        let event = gateway::at_path(gateway::http_api(), path, "mail=a%40example.com");
+        let request = lambda_http::request::from_str(&event.to_string()).unwrap();
+        let status = runtime.block_on(send(&api, request)).status;
+        assert!(status == 400 || status == 404, "{path}: {status}");
+    }
+}
+
 fn gateway_event(number: usize) -> Value {
     match number {
         0 => gateway::http_api(),

@@ -78,7 +78,7 @@ pub fn json() -> impl Strategy<Value = Vec<u8>> {
 }
 
 fn project() -> impl Strategy<Value = String> {
-    prop_oneof![3 => "[A-Za-z0-9][A-Za-z0-9._-]{0,63}", 1 => Just("p".to_owned()), 2 => text()]
+    prop_oneof![3 => "[A-Za-z0-9]([A-Za-z0-9._-]{0,62}[A-Za-z0-9._])?", 1 => Just("p".to_owned()), 2 => text()]
 }
 
 fn step() -> impl Strategy<Value = String> {

@@ -22,7 +22,7 @@ function show(name, { say = '', focus, problem = '' } = {}) {
 
 const FIELDS = {
   mail: (text) => /^[^@\s\p{Cc}]+@[^@\s\p{Cc}]+$/u.test(text) && new TextEncoder().encode(text).length <= 254,
-  project: (text) => /^[a-z0-9][a-z0-9._-]{0,63}$/i.test(text),
+  project: (text) => /^[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9._])?$/i.test(text),
   step: isStep,
 };
 

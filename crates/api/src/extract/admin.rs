@@ -6,6 +6,7 @@ use axum_extra::TypedHeader;
 use axum_extra::headers::Authorization;
 use axum_extra::headers::authorization::Basic;
 
+use super::origin::is_foreign;
 use crate::error::Error;
 use crate::state::AppState;
 
@@ -18,6 +19,9 @@ impl FromRequestParts<AppState> for Admin {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Error> {
+        if !parts.method.is_safe() && is_foreign(parts, state.allowed_origin.as_ref()) {
+            return Err(Error::Forbidden("pages of another origin must not do this; ALLOWED_ORIGIN allows one"));
+        }
         let header = TypedHeader::<Authorization<Basic>>::from_request_parts(parts, state).await;
         let TypedHeader(given) = header.map_err(|_| Error::Unauthorized)?;
         if state.authenticator.verify(given.username(), given.password()).await? {

@@ -4,6 +4,7 @@ mod access;
 mod admin;
 mod body;
 mod client_path;
+mod origin;
 mod path;
 mod query;
 
@@ -11,5 +12,6 @@ pub use access::Access;
 pub use admin::Admin;
 pub use body::{Body, StepField};
 pub use client_path::{ClientPath, client_url, strip_stage};
+pub use origin::CheckedOrigin;
 pub use path::{PathResult, ProjectAndStep, parameters, project_and_step};
 pub use query::{MAIL_IS_EMPTY, PROJECT_IS_EMPTY, Query};
