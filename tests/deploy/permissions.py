@@ -41,6 +41,7 @@ class Resolver:
         self.attributes = {"Table.Outputs.TableName": table, "AdminSecret.Id": SECRET}
         self.attributes["Table.Outputs.TableArn"] = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{table}"
         self.attributes["MediaConvertRole.Arn"] = ROLE
+        self.attributes["UploadLinkSecret.Id"] = SECRET.replace("admin", "links")
 
     def resolve(self, node):
         if isinstance(node, list):
@@ -134,6 +135,10 @@ def _s3(name: str, parameters: dict):
             yield from [("s3:GetObject", key), ("s3:ListBucket", bucket)]
         case "GetObject" | "PutObject" | "AbortMultipartUpload":
             yield f"s3:{name}", key
+        case "CreateMultipartUpload" | "UploadPart" | "CompleteMultipartUpload":
+            yield "s3:PutObject", key
+        case "ListParts":
+            yield "s3:ListMultipartUploadParts", key
         case "ListObjectsV2":
             yield "s3:ListBucket", bucket
         case "ListObjectVersions":
@@ -156,11 +161,8 @@ def _mediaconvert(name: str, parameters: dict):
     match name:
         case "CreateJob":
             yield from [("mediaconvert:CreateJob", parameters["Queue"]), ("iam:PassRole", parameters["Role"])]
-        case "ListJobs":
-            yield "mediaconvert:ListJobs", parameters["Queue"]
-        # AWS's reference names no resource for SearchJobs: a policy can allow it for all only.
-        case "SearchJobs":
-            yield "mediaconvert:SearchJobs", "*"
+        case "ListJobs" | "SearchJobs":
+            yield f"mediaconvert:{name}", parameters["Queue"]
         case "GetJob" | "CancelJob":
             yield f"mediaconvert:{name}", job
         case _:

@@ -62,8 +62,21 @@ def run(*command) -> subprocess.CompletedProcess:
 
 
 def test_cfn_lint_finds_nothing_in_the_sources():
-    result = run("cfn-lint", "template.yaml", "cloudformation/dynamodb.yml", "cloudformation/elastictranscoder.yml")
+    nested = sorted(str(file.relative_to(template.ROOT)) for file in template.ROOT.glob("cloudformation/*.yml"))
+    assert len(nested) == 3
+    # CloudFront's web ACLs are in us-east-1, and so is its whole template.
+    result = run("cfn-lint", "--regions", "us-east-1", "--", "template.yaml", *nested)
     assert (result.returncode, result.stdout) == (0, "")
+
+
+def test_cloudfront_caches_nothing_and_limits_each_address():
+    resources = template.nested("cloudformation/cloudfront.yml")["Resources"]
+    behavior = resources["Distribution"]["Properties"]["DistributionConfig"]["DefaultCacheBehavior"]
+    assert behavior["CachePolicyId"] == "4135ea2d-6df8-44a3-9df3-4b5a84be39ad"
+    assert {"POST", "DELETE"} <= set(behavior["AllowedMethods"])
+    (rule,) = resources["WebAcl"]["Properties"]["Rules"]
+    assert rule["Statement"]["RateBasedStatement"]["Limit"] == {"Ref": "RequestsPerAddress"}
+    assert rule["Action"] == {"Block": {}}
 
 
 def test_cfn_lint_finds_nothing_in_the_transformed_template(transformed_file):
@@ -373,11 +386,16 @@ def test_every_variable_is_one_that_the_code_reads():
 
 
 @pytest.mark.parametrize(
-    "parameter, variable, days", [("RetentionDays", "RETENTION_DAYS", 0), ("UnusedFormDays", "UNUSED_FORM_DAYS", 30)]
+    "parameter, variable, default, limits",
+    [
+        ("RetentionDays", "RETENTION_DAYS", 0, (0, 36500)),
+        ("UnusedFormDays", "UNUSED_FORM_DAYS", 30, (0, 36500)),
+        ("MaxUploadsPerVideo", "MAX_UPLOADS_PER_VIDEO", 20, (1, 1_000_000)),
+    ],
 )
-def test_only_the_events_function_knows_how_long_videos_and_unused_forms_are_kept(parameter, variable, days):
+def test_only_the_events_function_knows_what_is_kept_and_what_gets_a_job(parameter, variable, default, limits):
     allowed = T["Parameters"][parameter]
-    assert (allowed["Default"], allowed["MinValue"], allowed["MaxValue"]) == (days, 0, 36500)
+    assert (allowed["Default"], allowed["MinValue"], allowed["MaxValue"]) == (default, *limits)
     assert properties("EventsFunction")["Environment"]["Variables"][variable] == {"Ref": parameter}
     assert variable not in properties("ApiFunction")["Environment"]["Variables"]
 
@@ -455,7 +473,7 @@ def test_both_functions_put_events_on_the_default_bus_only(role):
 @pytest.mark.parametrize(
     "transcoder, creating, reading",
     [
-        ("mediaconvert", {"CreateJob", "ListJobs"}, {"GetJob", "CancelJob"}),
+        ("mediaconvert", {"CreateJob", "ListJobs", "SearchJobs"}, {"GetJob", "CancelJob"}),
         ("elastictranscoder", {"CreateJob", "ListJobsByPipeline"}, {"ReadJob", "CancelJob"}),
     ],
 )
@@ -581,6 +599,8 @@ def test_an_alarm_is_published_and_documented(alarm):
         ("ApiErrorsAlarm", "AWS/ApiGateway 5xx", "Sum >= 5", 300),
         ("ApiThrottlesAlarm", "AWS/Lambda Throttles", "Sum >= 5", 300),
         ("JobsFailedAlarm", "AWS/MediaConvert JobsErroredCount", "Sum >= 5", 3600),
+        ("JobsPerHourAlarm", "Video Jobs", "Sum > {'Ref': 'JobsPerHourAlarmThreshold'}", 3600),
+        ("MalformedEventsAlarm", "Video Malformed", "Sum > 0", 300),
     ],
 )
 def test_an_alarm_goes_off_when_the_documentation_says(alarm, metric, reached, seconds):
@@ -589,6 +609,26 @@ def test_an_alarm_goes_off_when_the_documentation_says(alarm, metric, reached, s
     assert f"{alarm['Namespace']} {alarm['MetricName']}" == metric
     assert f"{alarm['Statistic']} {operators[alarm['ComparisonOperator']]} {alarm['Threshold']}" == reached
     assert alarm["Period"] * alarm["EvaluationPeriods"] == seconds
+
+
+def test_every_metric_of_our_own_is_watched():
+    """By an alarm or in the dashboard, of the function that writes it."""
+    code = (template.ROOT / "crates/core/src/metrics.rs").read_text()
+    written = set(re.findall(r'Metric::\w+ => "(\w+)"', code)) | set(re.findall(r'write\("(\w+)"', code))
+    widgets = json.loads(properties("Dashboard")["DashboardBody"]["Fn::Sub"])["widgets"]
+    shown = [metric for widget in widgets for metric in widget["properties"]["metrics"]]
+    assert {metric[1] for metric in shown if metric[0] == "Video"} == written
+    assert {metric[3] for metric in shown if metric[0] == "Video"} == {"${EventsFunction}"}
+    (dimension,) = properties("JobsPerHourAlarm")["Dimensions"]
+    assert dimension == {"Name": "FunctionName", "Value": {"Ref": "EventsFunction"}}
+
+
+def test_a_budget_is_created_only_with_an_amount_and_somebody_to_tell():
+    assert RESOURCES["Budget"]["Condition"] == "HasBudget"
+    assert T["Parameters"]["MonthlyBudgetUsd"]["Default"] == 0
+    assert T["Rules"]["ABudgetNeedsSomebodyToTell"]["Assertions"][0]["Assert"]
+    told = properties("Budget")["NotificationsWithSubscribers"]
+    assert [one["Notification"]["NotificationType"] for one in told] == ["ACTUAL", "FORECASTED"]
 
 
 def test_failed_jobs_are_counted_in_the_queue_that_jobs_are_submitted_to():
@@ -609,6 +649,6 @@ def test_every_parameter_has_a_default():
 
 
 def test_elastic_transcoder_is_refused_without_its_pipeline():
-    (rule,) = T["Rules"].values()
+    rule = T["Rules"]["ElasticTranscoderNeedsItsPipeline"]
     assert rule["RuleCondition"] == {"Fn::Equals": [{"Ref": "Transcoder"}, "elastictranscoder"]}
     assert len(rule["Assertions"]) == 2

@@ -27,6 +27,7 @@ LOGIN = {"username": "admin", "password": "a-password-of-the-test"}
 TRANSCODERS = ["mediaconvert", "elastictranscoder"]
 # What no function calls itself, and who needs it.
 NOT_CALLED = {
+    "mediaconvert:ListJobs": "the job of a key of over 300 characters, which no form has, is searched for in the list",
     "logs:CreateLogStream": "Lambda writes the function's log with the function's role",
     "logs:PutLogEvents": "Lambda writes the function's log with the function's role",
     "sqs:SendMessage": "Lambda writes dead letters with the function's role",
@@ -55,13 +56,16 @@ class System:
 
     # ---- As a client ----
 
-    def request(self, method: str, path: str, login=True, **query):
+    def request(self, method: str, path: str, login=True, body=None, **query):
         """Invokes the API as API Gateway does, and returns status and body."""
         event = json.loads((template.ROOT / "tests/fixtures/http_api_v2.json").read_text())
         credentials = base64.b64encode(f"{LOGIN['username']}:{LOGIN['password']}".encode()).decode()
         event |= {"rawPath": path, "rawQueryString": urlencode(query), "queryStringParameters": query}
         event["requestContext"]["http"] |= {"method": method, "path": path}
         event["headers"] |= {"authorization": f"Basic {credentials}"} if login else {}
+        if body is not None:
+            event |= {"body": json.dumps(body)}
+            event["headers"] |= {"content-type": "application/json"}
         answer = self.api.invoke(event)
         return answer["statusCode"], json.loads(answer["body"])
 
@@ -174,6 +178,8 @@ def system(request, programs, local, directory):
 def flows(system, video):
     """Runs every flow once, and returns the system with the calls that were recorded."""
     a_video_becomes_ready(system, video)
+    an_upload_arrives_in_parts(system, video)
+    a_person_is_invited(system)
     a_broken_video_is_retried(system)
     a_lost_response_makes_no_second_job(system, video)
     a_video_is_erased(system, video)
@@ -193,6 +199,36 @@ def a_video_becomes_ready(system: System, video: bytes):
     assert record["status"] == "ready", record
     assert requests.get(record["playback"], timeout=30).status_code == 200
     assert requests.get(record["original"], timeout=30).status_code == 200
+
+
+def an_upload_arrives_in_parts(system: System, video: bytes):
+    def begin() -> tuple[str, str]:
+        metadata = {"mail": "parts@example.com", "project": system.transcoder, "step": "0"}
+        wanted = {"filename": "video.mp4", "type": "video/mp4", "metadata": metadata}
+        status, begun = system.request("POST", "/s3/multipart", login=False, body=wanted)
+        assert status == 200, begun
+        return f"/s3/multipart/{begun['uploadId']}", begun["key"]
+
+    upload, key = begin()
+    status, part = system.request("GET", f"{upload}/1", login=False, key=key)
+    assert status == 200, part
+    put = requests.put(part["url"], data=video, timeout=30)
+    assert put.status_code == 200, put.text
+    status, parts = system.request("GET", upload, login=False, key=key)
+    assert (status, len(parts)) == (200, 1), parts
+    named = {"parts": [{"PartNumber": 1, "ETag": parts[0]["ETag"]}]}
+    status, told = system.request("POST", f"{upload}/complete", login=False, body=named, key=key)
+    assert status == 200, told
+    upload, key = begin()
+    assert system.request("DELETE", upload, login=False, key=key)[0] == 200
+
+
+def a_person_is_invited(system: System):
+    wanted = {"project": system.transcoder, "step": 0, "mails": ["invited@example.com"]}
+    status, links = system.request("POST", "/links", body=wanted)
+    assert (status, len(links)) == (200, 1), links
+    path = links[0]["url"].split("/u/")[1]
+    assert system.request("GET", f"/u/{path}/video", login=False)[0] == 200
 
 
 def a_broken_video_is_retried(system: System):
@@ -315,6 +351,20 @@ def test_the_witness_sees_a_wrong_response():
     ]:
         told = operation.contradictions_of_response(status, {"x-amzn-errortype": code}, json.dumps(body).encode())
         assert len(told) == 1, (status, code, body)
+
+
+def test_the_function_writes_its_metrics_into_its_log(flows, directory):
+    """In CloudWatch's embedded metric format: a line of JSON that describes itself."""
+    log = (directory / f"events-{flows.transcoder}.log").read_text().splitlines()
+    lines = [json.loads(line) for line in log if line.startswith('{"')]
+    metrics = [line for line in lines if "_aws" in line]
+    for line in metrics:
+        (described,) = line["_aws"]["CloudWatchMetrics"]
+        (name,) = [metric["Name"] for metric in described["Metrics"]]
+        assert (described["Namespace"], described["Dimensions"]) == ("Video", [["FunctionName"]])
+        assert line["FunctionName"] == "test" and line[name] > 0
+    written = {metric["Name"] for line in metrics for metric in line["_aws"]["CloudWatchMetrics"][0]["Metrics"]}
+    assert written == {"Uploads", "Jobs", "Ready", "Failed", "TimeToReady"}
 
 
 def test_every_call_is_allowed_by_its_functions_role(flows):

@@ -120,3 +120,22 @@ async fn a_restart_loses_nothing() {
     }
     assert!(system.dead_letters().is_empty());
 }
+
+/// Elastic Transcoder fails a job whose output exists, with error 3002.
+#[tokio::test]
+async fn an_output_whose_name_is_taken_gets_a_second_job_with_a_name_of_its_own() {
+    let system = TestSystem::start().await;
+    let form = system.form("/presignedurl/p/0?mail=a@b").await;
+    let key = &form.fields["key"];
+    let plain = format!("output/web/{key}");
+    let put = system.s3().put_object().bucket(system.at.output_bucket).key(&plain);
+    put.body(b"left behind".to_vec().into()).send().await.unwrap();
+    system.post(&form, media::small_webm()).await;
+    let video = system.settled(key).await;
+    assert_eq!(video["status"], "ready", "{video}");
+    let (output, sequencer) = (video["output"].as_str().unwrap(), video["sequencer"].as_str().unwrap());
+    assert!(sequencer.ends_with(".0001") && output.ends_with("-0001.webm"), "{video}");
+    assert!(Facts::of(&system.play(&video).await).video.starts_with("h264"));
+    let left = system.s3().get_object().bucket(system.at.output_bucket).key(&plain).send().await.unwrap();
+    assert_eq!(left.content_length(), Some(11), "what was there stays as it was");
+}

@@ -19,6 +19,8 @@ const MAX_MULTIPART_BYTES: u64 = MAX_PARTS * MAX_PART_BYTES;
 /// A shorter secret could be guessed.
 pub const MIN_LINK_SECRET_LENGTH: usize = 32;
 const DAY: u64 = 24 * 60 * 60;
+/// More than S3 takes of one key on a day.
+const MAX_UPLOADS: u64 = 1_000_000;
 /// A hundred years.
 const MAX_DAYS: u64 = 36_500;
 
@@ -131,6 +133,8 @@ pub struct EventsConfig {
     pub retention: Option<Duration>,
     /// After how many days an unused form is erased; `None` keeps it for ever.
     pub unused_form_retention: Option<Duration>,
+    /// How many uploads of a record get a job on one day.
+    pub max_uploads_per_day: u64,
     /// Which transcoder does the work, with its settings.
     pub transcoder: TranscoderConfig,
     /// How long one invocation owns an upload: longer than the function's timeout, so that a second one never works
@@ -209,6 +213,7 @@ impl EventsConfig {
             output_bucket: required(lookup, "OUTPUT_BUCKET_NAME")?,
             retention: days(lookup, "RETENTION_DAYS", 0)?,
             unused_form_retention: days(lookup, "UNUSED_FORM_DAYS", 30)?,
+            max_uploads_per_day: number(lookup, "MAX_UPLOADS_PER_VIDEO", 20, (1, MAX_UPLOADS))?,
             transcoder: TranscoderConfig::from_env(lookup)?,
             lease: Duration::from_secs(number(lookup, "UPLOAD_LEASE_SECONDS", 45, (1, 900))?),
         })
@@ -365,6 +370,16 @@ mod tests {
         assert!(matches!(events(&elastic).unwrap().transcoder, TranscoderConfig::ElasticTranscoder { .. }));
         assert!(events(&elastic[..1]).unwrap_err().contains("PIPELINE_NAME"));
         assert!(events(&[("TRANSCODER", "ffmpeg")]).unwrap_err().contains("elastictranscoder or mediaconvert"));
+    }
+
+    #[test]
+    fn twenty_uploads_of_a_video_get_a_job_on_one_day_unless_another_number_is_set() {
+        let limit = |changed: &[(&str, &str)]| {
+            EventsConfig::from_env(&with(EVENTS, changed)).map(|config| config.max_uploads_per_day)
+        };
+        assert_eq!(limit(&[]), Ok(20));
+        assert_eq!(limit(&[("MAX_UPLOADS_PER_VIDEO", "1")]), Ok(1));
+        assert!(events(&[("MAX_UPLOADS_PER_VIDEO", "0")]).unwrap_err().contains("a whole number from 1 to 1000000"));
     }
 
     #[test]

@@ -215,6 +215,15 @@ impl JobResult {
         Self::Failed { reason: format!("{service}{code}: {detail}") }
     }
 
+    /// Returns whether a job failed because an object has the name of its output: Elastic Transcoder's error 3002, in
+    /// its notification or at the beginning of a job's detail.
+    #[must_use]
+    pub fn is_output_taken(&self) -> bool {
+        let Self::Failed { reason } = self else { return false };
+        let rest = reason.strip_prefix(TranscoderKind::ElasticTranscoder.service_name());
+        rest.is_some_and(|rest| rest.starts_with(" error 3002:") || rest.starts_with(": 3002 "))
+    }
+
     /// Returns the failure of a job that somebody cancelled.
     #[must_use]
     pub fn cancelled(kind: TranscoderKind) -> Self {
@@ -312,6 +321,17 @@ mod tests {
             assert!(is_picture(poster));
         }
         assert!(is_picture("x.JPEG") && !is_picture("x.mp4") && !is_picture("jpg"));
+    }
+
+    #[test]
+    fn a_taken_output_is_told_from_other_failures() {
+        let failed = |code, detail| JobResult::failed(TranscoderKind::ElasticTranscoder, code, Some(detail));
+        assert!(failed(Some("3002"), "an object by that name already exists").is_output_taken());
+        assert!(failed(None, "3002 abc: an object by that name already exists").is_output_taken());
+        assert!(!failed(Some("3001"), "3002 ").is_output_taken());
+        assert!(!failed(None, "30020").is_output_taken());
+        assert!(!JobResult::failed(TranscoderKind::MediaConvert, Some("3002"), None).is_output_taken());
+        assert!(!JobResult::Progressing.is_output_taken());
     }
 
     #[test]

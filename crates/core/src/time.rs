@@ -20,6 +20,12 @@ pub fn rfc3339_millis(time: SystemTime) -> String {
     format!("{}.{:03}Z", whole_seconds.trim_end_matches('Z'), epoch_millis(time) % 1000)
 }
 
+/// Writes the day of an instant as `2026-11-24`, in UTC.
+#[must_use]
+pub fn date(time: SystemTime) -> String {
+    rfc3339(time).chars().take("2026-11-24".len()).collect()
+}
+
 /// Writes an instant as `20261124T030000Z`, as SigV4 writes `x-amz-date`.
 #[must_use]
 pub fn amz_date(time: SystemTime) -> String {
@@ -56,6 +62,7 @@ mod tests {
         assert_eq!(rfc3339(time), "2026-02-28T23:59:30Z");
         assert_eq!(rfc3339_millis(time), "2026-02-28T23:59:30.789Z");
         assert_eq!(rfc3339_millis(UNIX_EPOCH), "1970-01-01T00:00:00.000Z");
+        assert_eq!(date(time), "2026-02-28");
         assert_eq!(amz_date(time), "20260228T235930Z");
     }
 

@@ -7,12 +7,13 @@ use serde_json::Value;
 use video_core::aws::AwsConfig;
 use video_core::config::EventsConfig;
 use video_core::env::{ConfigError, environment, require_lambda};
-use video_core::log;
+use video_core::{log, metrics};
 use video_events::{State, handle_until};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     log::start(&environment);
+    metrics::start(&environment);
     let state = match state() {
         Ok(state) => state,
         Err(error) => return fail(&error),

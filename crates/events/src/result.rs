@@ -12,6 +12,7 @@ use crate::decode::JobStateChange;
 use crate::erase;
 use crate::error::Error;
 use crate::state::State;
+use crate::upload;
 
 /// Records a job's result. Jobs that are not ours, and results that come too late to matter, change nothing.
 pub async fn job_changed(state: &State, change: JobStateChange) -> Result<(), Error> {
@@ -33,6 +34,9 @@ pub async fn job_changed(state: &State, change: JobStateChange) -> Result<(), Er
         return erase::late_result(state, &key, &result, None).await;
     };
     let event = JobEvent { sequencer, transcoder, job_id, result };
+    if upload::replace_job(state, &id, &event).await? {
+        return Ok(());
+    }
     let applied = state.table.job_changed(&id, &event, SystemTime::now()).await?;
     let (changed, record, result) = (applied.changed, applied.record, &event.result);
     tracing::info!(job.id = event.job_id, video.key = %key, job.result = ?result, changed, "a job changed its state");

@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 use video_core::event_bus::Detail;
 use video_core::ids::ObjectKey;
 use video_core::job::{JobEvent, JobResult};
+use video_core::metrics::{self, Metric};
 use video_core::records::{Record, RecordId, Status};
 use video_core::upload::Upload;
 
@@ -21,6 +22,7 @@ const OTHER_TRANSCODER_TIMEOUT: Duration = Duration::from_hours(24);
 /// Finds the record that a request names by its key, and settles it.
 pub async fn requested(state: &State, detail: Detail) -> Result<(), Error> {
     let Ok(key) = ObjectKey::from_decoded(&detail.video) else {
+        metrics::count(Metric::Malformed);
         tracing::warn!(event.malformed = true, "a request names no object key");
         return Ok(());
     };
@@ -55,6 +57,9 @@ async fn ask_the_transcoder(state: &State, record: &Record, job_id: &str, upload
     };
     let transcoder = record.transcoder.unwrap_or(state.transcoder.kind());
     let event = JobEvent { sequencer: upload.sequencer, transcoder, job_id: job_id.to_owned(), result };
+    if upload::replace_job(state, &record.id, &event).await? {
+        return Ok(());
+    }
     let applied = state.table.job_changed(&record.id, &event, SystemTime::now()).await?;
     let (changed, result) = (applied.changed, &event.result);
     tracing::info!(video.key = %upload.key, job.id = job_id, job.result = ?result, changed, "lost result recorded");

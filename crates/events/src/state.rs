@@ -1,11 +1,9 @@
 //! What the handlers share.
 
-use std::time::Duration;
-
 use video_core::aws::AwsConfig;
 use video_core::config::EventsConfig;
 use video_core::event_bus::EventBus;
-use video_core::records::Table;
+use video_core::records::{ClaimTerms, Table};
 use video_core::storage::Storage;
 use video_core::transcoder::Transcoder;
 
@@ -38,8 +36,8 @@ impl State {
         self.table.connect().await;
     }
 
-    /// How long one invocation owns an upload.
-    pub(crate) fn lease(&self) -> Duration {
-        self.config.lease
+    /// Returns under which terms an invocation claims an upload.
+    pub(crate) fn claim_terms(&self) -> ClaimTerms {
+        ClaimTerms { lease: self.config.lease, max_uploads_per_day: self.config.max_uploads_per_day }
     }
 }

@@ -32,6 +32,12 @@ impl Sequencer {
         (retry <= 9999).then(|| Self(format!("{upload}.{retry:04}")))
     }
 
+    /// Returns whether this is a retry of an upload.
+    #[must_use]
+    pub fn is_retry(&self) -> bool {
+        self.0.len() > LENGTH
+    }
+
     /// Returns the sequencer as part of a file name, where a dot would begin an extension.
     #[must_use]
     pub(crate) fn file_name(&self) -> String {

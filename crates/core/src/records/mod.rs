@@ -31,4 +31,4 @@ pub use outbox::{Owed, SHARDS};
 pub use record::{Record, RecordId, Status};
 pub use stuck::NotRetryable;
 pub use table::Table;
-pub use upload::Claim;
+pub use upload::{Claim, ClaimTerms};

@@ -191,6 +191,12 @@ pub struct Record {
     /// Until when an invocation owns the upload, in seconds since 1970.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lease_until: Option<u64>,
+    /// How many uploads were claimed on `uploads_day`.
+    #[serde(skip_serializing)]
+    pub uploads: Option<u64>,
+    /// The day of the last claim, such as `2026-11-24`.
+    #[serde(skip_serializing)]
+    pub uploads_day: Option<String>,
     /// The shard of the outbox, while something is still owed to the record; see [`super::outbox`].
     #[serde(skip_serializing)]
     pub open: Option<String>,
@@ -224,6 +230,12 @@ impl Record {
     #[must_use]
     pub fn key(&self) -> Option<ObjectKey> {
         ObjectKey::from_decoded(self.uploaded_key.as_deref().or(self.video.as_deref())?).ok()
+    }
+
+    /// Returns whether the newest upload has neither a result nor a failure yet.
+    #[must_use]
+    pub fn in_progress(&self) -> bool {
+        matches!(self.status, Some(Status::Uploaded | Status::Transcoding))
     }
 
     /// Returns since when the newest upload or its last retry is worked on.

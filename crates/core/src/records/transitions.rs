@@ -13,7 +13,7 @@ use super::update::{Update, When, differs, equals, less, status_is};
 use crate::TranscoderKind;
 use crate::ids::{ObjectKey, Sequencer};
 use crate::job::{JobEvent, JobOutput, JobResult};
-use crate::time::{epoch_seconds, rfc3339, rfc3339_millis};
+use crate::time::{date, epoch_seconds, rfc3339, rfc3339_millis};
 use crate::upload::Upload;
 
 /// What a job leaves in its record; a newer upload and a retry begin without it.
@@ -65,8 +65,9 @@ fn listed(id: &RecordId, key: &ObjectKey, at: SystemTime) -> Update {
 
 /// An upload that is newer than any before is claimed by this invocation. Any state but `deleting`, and never a deleted
 /// record.
-pub(super) fn claimed(id: &RecordId, upload: &Upload, now: SystemTime, lease: Duration) -> Update {
+pub(super) fn claimed(id: &RecordId, upload: &Upload, now: SystemTime, lease: Duration, count: &Count) -> Update {
     owing(id, now)
+        .and(counted(count, now))
         .when(When::Exists("ProjectStep"))
         .when(not_deleting())
         .when(When::Any(vec![When::Absent("sequencer"), newer_of_its_key(upload), newer_of_another_key(upload)]))
@@ -82,6 +83,36 @@ pub(super) fn claimed(id: &RecordId, upload: &Upload, now: SystemTime, lease: Du
         .set("size", upload.size)
         .remove(&OF_A_JOB)
         .remove(&["retriedAt"])
+}
+
+/// How a claim counts its upload: an update cannot do both, so whoever claims has to know the day of the last claim.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Count {
+    /// As one more of this day, or as the first one ever.
+    Further,
+    /// As the first one of this day; the last claim was on another one.
+    FirstSince(String),
+}
+
+impl Count {
+    /// Returns how the next upload of a record is counted.
+    pub(super) fn next(record: &Record, now: SystemTime) -> Self {
+        match &record.uploads_day {
+            Some(day) if *day != date(now) => Self::FirstSince(day.clone()),
+            _ => Self::Further,
+        }
+    }
+}
+
+/// The upload is one more of this day.
+fn counted(count: &Count, now: SystemTime) -> Update {
+    let update = Update::default().set("uploadsDay", date(now));
+    match count {
+        Count::Further => update
+            .when(When::Any(vec![When::Absent("uploadsDay"), equals("uploadsDay", date(now))]))
+            .increment("uploads"),
+        Count::FirstSince(day) => update.when(equals("uploadsDay", day.as_str())).set("uploads", 1_u64),
+    }
 }
 
 /// Sequencers order the uploads of one key.

@@ -21,7 +21,15 @@ pub(super) struct Update {
 struct Assignment {
     name: &'static str,
     value: AttributeValue,
-    if_absent: bool,
+    kind: Kind,
+}
+
+/// What becomes of the value that an attribute has.
+#[derive(Debug)]
+enum Kind {
+    Replaced,
+    Kept,
+    Increased,
 }
 
 /// The aliases of an expression's names and values.
@@ -98,7 +106,7 @@ impl From<Status> for Value {
 impl Update {
     /// Sets an attribute.
     pub(super) fn set(mut self, name: &'static str, value: impl Into<Value>) -> Self {
-        self.set.push(Assignment { name, value: value.into().0, if_absent: false });
+        self.set.push(Assignment { name, value: value.into().0, kind: Kind::Replaced });
         self
     }
 
@@ -112,7 +120,13 @@ impl Update {
 
     /// Sets an attribute that the record does not have yet; one that it has stays.
     pub(super) fn set_if_absent(mut self, name: &'static str, value: impl Into<Value>) -> Self {
-        self.set.push(Assignment { name, value: value.into().0, if_absent: true });
+        self.set.push(Assignment { name, value: value.into().0, kind: Kind::Kept });
+        self
+    }
+
+    /// Adds one to a number, which starts at zero.
+    pub(super) fn increment(mut self, name: &'static str) -> Self {
+        self.set.push(Assignment { name, value: n(1), kind: Kind::Increased });
         self
     }
 
@@ -154,9 +168,13 @@ impl Update {
 }
 
 impl Aliases {
-    fn assignment(&mut self, Assignment { name, value, if_absent }: Assignment) -> String {
+    fn assignment(&mut self, Assignment { name, value, kind }: Assignment) -> String {
         let (name, value) = (self.name(name), self.value(value));
-        if if_absent { format!("{name} = if_not_exists({name}, {value})") } else { format!("{name} = {value}") }
+        match kind {
+            Kind::Replaced => format!("{name} = {value}"),
+            Kind::Kept => format!("{name} = if_not_exists({name}, {value})"),
+            Kind::Increased => format!("{name} = if_not_exists({name}, {}) + {value}", self.value(n(0))),
+        }
     }
 
     fn clause(&mut self, condition: When) -> String {

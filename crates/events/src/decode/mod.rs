@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use video_core::TranscoderKind;
 use video_core::event_bus::{self, Detail, EventType};
 use video_core::job::{JobMetadata, JobResult};
+use video_core::metrics::{self, Metric};
 use video_core::upload::Upload;
 
 /// One thing to work on.
@@ -136,7 +137,12 @@ fn unwrap_envelope(mut event: Value) -> Value {
 
 /// Logs and drops what is malformed: as an error, Lambda would only bring it back.
 fn ok_or_warn<T>(what: &str, message: Result<T, String>) -> Option<T> {
-    message.inspect_err(|reason| tracing::warn!(event.malformed = true, reason, "a {what} is dropped")).ok()
+    message.inspect_err(|reason| dropped(what, reason)).ok()
+}
+
+fn dropped(what: &str, reason: &str) {
+    metrics::count(Metric::Malformed);
+    tracing::warn!(event.malformed = true, reason, "a {what} is dropped");
 }
 
 /// Returns a number of a result; what is there and no whole number is logged.

@@ -19,6 +19,9 @@ const LEASE_SECONDS: &str = "10";
 /// As well known as the admin's password: nobody but this machine reaches the system.
 const UPLOAD_LINK_SECRET: &str = "the-upload-links-of-a-local-system";
 
+/// Whoever tries the system uploads more often than a person does.
+const MAX_UPLOADS_PER_VIDEO: &str = "1000";
+
 /// The functions' environment variables.
 pub(super) struct Environment(Vec<(String, String)>);
 
@@ -48,6 +51,7 @@ impl Environment {
             ("PIPELINE_NAME", pipeline),
             ("MEDIACONVERT_ROLE_ARN", &role),
             ("UPLOAD_LEASE_SECONDS", LEASE_SECONDS),
+            ("MAX_UPLOADS_PER_VIDEO", MAX_UPLOADS_PER_VIDEO),
             ("ADMIN_USERNAME", "admin"),
             ("ADMIN_PASSWORD", "local"),
             ("UPLOAD_LINK_SECRET", UPLOAD_LINK_SECRET),

@@ -100,7 +100,7 @@ async fn an_old_record_expires_unless_it_changed_since_it_was_read() {
     assert!(table.apply_now(&event("0A", "job-1", ready())).await);
     let seen = table.record().await;
     let newer = Upload { uploaded_at: now, ..upload("0B") };
-    table.claim(&id(), &newer, now, LEASE).await.unwrap();
+    table.claim(&id(), &newer, now, TERMS).await.unwrap();
     assert!(table.apply_now(&event("0B", "job-2", ready())).await);
     assert!(!table.mark_expired(&seen, Status::Ready, now).await.unwrap(), "a newer upload came");
 }

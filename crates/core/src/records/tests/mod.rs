@@ -29,6 +29,7 @@ use crate::job::{Facts, JobEvent, JobOutput, JobResult};
 use crate::upload::Upload;
 
 const LEASE: Duration = Duration::from_mins(1);
+const TERMS: ClaimTerms = ClaimTerms { lease: LEASE, max_uploads_per_day: 3 };
 const KEY: &str = "Alba/0/c5e866594d810c0c3e1f.webm";
 
 /// A table of its own, in memory.
@@ -107,13 +108,13 @@ impl Table {
     }
 
     async fn claim_now(&self, order: &str) -> Claim {
-        self.claim(&id(), &upload(order), SystemTime::now(), LEASE).await.unwrap()
+        self.claim(&id(), &upload(order), SystemTime::now(), TERMS).await.unwrap()
     }
 
     /// Claims as if the lease of whoever had it were over.
     async fn claim_after_the_lease(&self, order: &str) -> Claim {
         let later = SystemTime::now() + LEASE + Duration::from_secs(2);
-        self.claim(&id(), &upload(order), later, LEASE).await.unwrap()
+        self.claim(&id(), &upload(order), later, TERMS).await.unwrap()
     }
 
     async fn submit(&self, order: &str, job_id: &str) -> bool {

@@ -23,7 +23,7 @@ async fn a_retry_makes_an_upload_of_the_failed_one_that_anyone_may_take_over_at_
     assert!(record.retried_at.is_some() && record.open.is_some());
     assert_eq!(record.listed_at, listed_at, "a retry is no new video");
     let again = Upload { sequencer: sequencer("0A.0001"), ..upload("0A") };
-    let claim = table.claim(&id(), &again, SystemTime::now(), LEASE).await.unwrap();
+    let claim = table.claim(&id(), &again, SystemTime::now(), TERMS).await.unwrap();
     assert!(matches!(claim, Claim::TakenOver { since: Some(_) }), "{claim:?}");
 }
 

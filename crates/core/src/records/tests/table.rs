@@ -35,7 +35,7 @@ async fn a_write_that_fails_is_an_error_and_no_unmet_condition() {
     let error = table.get(&id()).await.unwrap_err().to_string();
     assert!(error.starts_with("DynamoDB GetItem: ") && error.contains("onnection refused"), "{error}");
     assert!(table.create().await.is_err());
-    assert!(table.claim(&id(), &upload("0A"), now, LEASE).await.is_err());
+    assert!(table.claim(&id(), &upload("0A"), now, TERMS).await.is_err());
     assert!(table.take_over(&id(), &order, now, LEASE).await.is_err());
     assert!(table.release_lease(&id(), &order).await.is_err());
     assert!(table.job_submitted(&id(), &order, TranscoderKind::MediaConvert, "job-1", now).await.is_err());
