@@ -4,12 +4,14 @@ mod assets;
 
 use axum::Router;
 use axum::extract::{Extension, State as Shared};
-use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
+use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, VARY};
 use axum::http::{HeaderName, HeaderValue, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum_extra::TypedHeader;
 use axum_extra::headers::{ETag, HeaderMapExt, IfNoneMatch};
+use tower_http::compression::CompressionLayer;
+use tower_http::set_header::SetResponseHeaderLayer;
 use video_core::aws::Bucket;
 
 use crate::extract::ClientPath;
@@ -21,54 +23,78 @@ const OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-p
 /// The `If-None-Match` header of a request, if there is one.
 type KnownTags = Option<TypedHeader<IfNoneMatch>>;
 
-/// Routes `/upload`, `/admin` and the assets of both.
+/// Routes `/upload`, `/u/{token}`, `/admin` and the assets of all.
 pub fn routes() -> Router<AppState> {
     Router::new()
         .route("/upload", get(upload))
-        .route("/u/{token}", get(upload))
+        .route("/u/{token}", get(upload_link))
         .route("/admin", get(admin))
         .route("/assets/{hash}/{name}", get(assets::asset))
+        .route_layer(SetResponseHeaderLayer::if_not_present(VARY, HeaderValue::from_static("accept-encoding")))
+        .route_layer(CompressionLayer::new())
 }
 
 async fn upload(Shared(state): Shared<AppState>, Extension(path): Extension<ClientPath>, known: KnownTags) -> Response {
-    let page = Page {
-        html: include_str!("../pages/upload.html"),
-        connect: &origin(&state.media),
-        media: "blob:",
+    upload_page(&state, "blob:").response(&path, known)
+}
+
+/// The upload page of one person, which also plays the result. Whether the token is valid is for the page to ask.
+async fn upload_link(
+    Shared(state): Shared<AppState>,
+    Extension(path): Extension<ClientPath>,
+    known: KnownTags,
+) -> Response {
+    let media = format!("blob: {}", origin(&state.output));
+    let page = Page { depth: 1, cache: "no-store", ..upload_page(&state, &media) };
+    page.response(&path, known)
+}
+
+fn upload_page<'a>(state: &AppState, media: &'a str) -> Page<'a> {
+    let max_bytes = state.upload.max_bytes.to_string();
+    Page {
+        html: include_str!("../pages/upload.html").replace("MAX_UPLOAD_BYTES", &max_bytes),
+        connect: origin(&state.media),
+        media,
         pictures: "",
         permissions: "camera=(self), microphone=(self)",
-    };
-    page.response(&path, known)
+        depth: 0,
+        cache: "no-cache",
+    }
 }
 
 async fn admin(Shared(state): Shared<AppState>, Extension(path): Extension<ClientPath>, known: KnownTags) -> Response {
     let page = Page {
-        html: include_str!("../pages/admin.html"),
-        connect: "",
+        html: include_str!("../pages/admin.html").to_owned(),
+        connect: String::new(),
         media: &format!("{} {}", origin(&state.media), origin(&state.output)),
         pictures: &origin(&state.output),
         permissions: "camera=(), microphone=()",
+        depth: 0,
+        cache: "no-cache",
     };
     page.response(&path, known)
 }
 
 /// A document and what it may use besides the API that serves it.
 struct Page<'a> {
-    html: &'static str,
-    connect: &'a str,
+    html: String,
+    connect: String,
     media: &'a str,
     pictures: &'a str,
     permissions: &'static str,
+    /// How many directories below the root the document is.
+    depth: usize,
+    cache: &'static str,
 }
 
 impl Page<'_> {
     fn response(&self, path: &ClientPath, known: KnownTags) -> Response {
-        let html = self.html.replace("\"assets/", &format!("\"{}", assets_directory(&path.0)));
+        let html = self.html.replace("\"assets/", &format!("\"{}", assets_directory(self.depth, &path.0)));
         let policy = self.policy();
         let etag = assets::hash([html.as_str(), &policy]);
         let headers = [
             (CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8")),
-            (CACHE_CONTROL, HeaderValue::from_static("no-cache")),
+            (CACHE_CONTROL, HeaderValue::from_static(self.cache)),
             // Origins always fit a header; if that is ever wrong, the page may do nothing rather than anything.
             (CONTENT_SECURITY_POLICY, policy.try_into().unwrap_or(HeaderValue::from_static("default-src 'none'"))),
             (PERMISSIONS_POLICY, HeaderValue::from_static(self.permissions)),
@@ -86,15 +112,17 @@ impl Page<'_> {
     }
 }
 
-/// Returns where the assets are, relative to a page at this path; to a browser, a trailing slash is one more directory.
-fn assets_directory(path: &str) -> String {
+/// Returns where the assets are, relative to a page at this depth and path; to a browser, a trailing slash is one more
+/// directory.
+fn assets_directory(depth: usize, path: &str) -> String {
     let slashes = path.len() - path.trim_end_matches('/').len();
-    format!("{}assets/{}/", "../".repeat(slashes), *assets::HASH)
+    format!("{}assets/{}/", "../".repeat(depth + slashes), *assets::HASH)
 }
 
-/// Responds with the body and its tag, or with 304 if the browser has it already.
+/// Responds with the body and its tag, or with 304 if the browser has it already. The tag is weak, since it stands for
+/// the body in any encoding.
 fn unless_known(hash: &str, known: KnownTags, body: impl IntoResponse) -> Response {
-    let Ok(etag) = format!("\"{hash}\"").parse::<ETag>() else { return body.into_response() };
+    let Ok(etag) = format!("W/\"{hash}\"").parse::<ETag>() else { return body.into_response() };
     let is_known = known.is_some_and(|TypedHeader(tags)| !tags.precondition_passes(&etag));
     let mut response = if is_known { StatusCode::NOT_MODIFIED.into_response() } else { body.into_response() };
     response.headers_mut().typed_insert(etag);
@@ -113,15 +141,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_trailing_slash_is_one_directory_down() {
+    fn each_directory_and_each_trailing_slash_is_one_up() {
         let hash = &*assets::HASH;
-        for (path, directory) in [
-            ("/upload", "assets/"),
-            ("/some/stage/upload", "assets/"),
-            ("/upload/", "../assets/"),
-            ("/upload//", "../../assets/"),
+        for (depth, path, directory) in [
+            (0, "/upload", "assets/"),
+            (0, "/some/stage/upload", "assets/"),
+            (0, "/upload/", "../assets/"),
+            (0, "/upload//", "../../assets/"),
+            (1, "/u/token", "../assets/"),
+            (1, "/some/stage/u/token/", "../../assets/"),
         ] {
-            assert_eq!(assets_directory(path), format!("{directory}{hash}/"), "{path}");
+            assert_eq!(assets_directory(depth, path), format!("{directory}{hash}/"), "{path}");
         }
     }
 }

@@ -680,3 +680,73 @@ async fn a_list_that_cannot_be_refreshed_stays_with_a_warning() {
     browser.until("listProblem.hidden").await;
     world.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn links_are_made_from_a_pasted_list_and_can_be_copied_saved_and_used() {
+    let world = World::start().await;
+    let browser = &world.browser;
+    let watch = "window.copied = '', window.saved = '';
+        navigator.clipboard.writeText = async (text) => { copied = text; };
+        window.showSaveFilePicker = async () => ({
+            createWritable: async () => ({ write: (text) => { saved += text; }, close: () => { saved += 'end'; } }),
+        });";
+    browser.before_each_page(watch).await;
+    world.open_admin().await;
+    browser.click("#links").await;
+    browser.until("linksDialog.open").await;
+    assert_eq!(browser.eval("[linksStep.value, linksMade.hidden]").await, json!(["0", true]));
+    browser.click("#linksMake").await;
+    browser.until("linksProblem.textContent.startsWith('Enter a project')").await;
+    browser.fill("#linksProject", "Alba").await;
+    browser.fill("#linksStep", "2").await;
+    browser
+        .fill("#linksMails", "Ana Gil <ana@example.com>; ben@example.com\nana@example.com =carmen@example.com")
+        .await;
+    browser.click("#linksMake").await;
+    browser.until("linksCount.textContent === 'Links made: 3'").await;
+    let list = browser.eval("linksList.value").await;
+    let lines: Vec<_> = list.as_str().unwrap().lines().map(|line| line.split_once('\t').unwrap()).collect();
+    let mails: Vec<_> = lines.iter().map(|(mail, _)| *mail).collect();
+    assert_eq!(mails, ["ana@example.com", "ben@example.com", "=carmen@example.com"]);
+    assert_eq!(browser.eval("linksProblem.hidden").await, true);
+
+    browser.click("#linksCopy").await;
+    browser.until("linksStatus.textContent === 'Links copied.'").await;
+    assert_eq!(browser.eval("copied").await, list);
+    browser.click("#linksCsv").await;
+    browser.until("saved.endsWith('end')").await;
+    let csv = browser.eval("saved").await;
+    let rows: Vec<_> = csv.as_str().unwrap().split("\r\n").collect();
+    assert_eq!((rows.len(), rows[0]), (5, "\u{feff}\"mail\",\"url\",\"expiresAt\""));
+    assert!(rows[1].starts_with(&format!("\"ana@example.com\",\"{}\",\"2", lines[0].1)), "{csv}");
+    assert!(rows[3].starts_with("\"'=carmen@example.com\""), "{csv}");
+
+    browser.click("#linksClose").await;
+    browser.until("linksList.value === '' && linksMails.value === '' && linksMade.hidden").await;
+    browser.click("#refresh").await;
+    browser.until("rows.children.length === 3").await;
+    let (_, link) = lines[1];
+    browser.open(link).await;
+    world.upload_shows("choose").await;
+    assert!(browser.text("#lead").await.starts_with("Project Alba, step 2."));
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_list_of_mails_says_which_rule_it_breaks() {
+    let world = World::start().await;
+    let browser = &world.browser;
+    world.open_admin().await;
+    browser.click("#links").await;
+    browser.until("linksDialog.open").await;
+    browser.fill("#linksProject", "-Alba").await;
+    browser.fill("#linksMails", "ana@example.com").await;
+    browser.click("#linksMake").await;
+    browser.until("linksProblem.textContent.startsWith('project must')").await;
+    browser.fill("#linksProject", "Alba").await;
+    browser.fill("#linksMails", "ana@example.com a@b@c").await;
+    browser.click("#linksMake").await;
+    browser.until("linksProblem.textContent.startsWith('mails[1]: ')").await;
+    assert_eq!(browser.eval("linksMade.hidden").await, true);
+    world.end().await;
+}

@@ -148,6 +148,14 @@ impl Browser {
         self.devtools("Emulation.setEmulatedMedia", json!({ "features": features })).await;
     }
 
+    /// Takes the device off the network, or puts it back.
+    pub async fn offline(&self, is_offline: bool) {
+        let conditions =
+            json!({ "offline": is_offline, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1 });
+        self.devtools("Network.enable", json!({})).await;
+        self.devtools("Network.emulateNetworkConditions", conditions).await;
+    }
+
     /// Sets the preferred language, from the next page on.
     pub async fn language(&self, language: &str) {
         let agent = self.eval("navigator.userAgent").await;

@@ -55,7 +55,7 @@ impl World {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_state_of_the_upload_page_is_accessible() {
-    let world = World::start_with(&[("MAX_UPLOAD_BYTES", "30000000")]).await;
+    let world = World::start_with(&[("MAX_UPLOAD_BYTES", "50000000")]).await;
     let browser = &world.browser;
     world.load_axe().await;
     browser.open(&format!("{}/upload", world.system.at.api)).await;
@@ -82,7 +82,7 @@ async fn every_state_of_the_upload_page_is_accessible() {
     browser.until("preview.duration > 1 && preview.duration < 1000").await;
     world.look("upload-6-preview").await;
 
-    browser.attach("#file", &world.file("a-large-video.mp4", &vec![7; 30_000_001])).await;
+    browser.attach("#file", &world.file("a-large-video.mp4", &vec![7; 50_000_001])).await;
     browser.until("facts.textContent.includes('a-large-video')").await;
     browser.click("#send").await;
     browser.until("!problem.hidden").await;
@@ -102,6 +102,48 @@ async fn every_state_of_the_upload_page_is_accessible() {
     browser.click("#retry").await;
     world.upload_shows("done").await;
     world.look("upload-done").await;
+
+    browser.click("#another").await;
+    browser.attach("#file", &world.file("the-whole-week.mp4", &vec![7; 40_000_000])).await;
+    browser.until("facts.textContent.includes('week')").await;
+    world.s3.slow().await;
+    browser.click("#send").await;
+    browser.until("progress.value > 0.2").await;
+    world.s3.cut().await;
+    browser.until("left.textContent.startsWith('No connection')").await;
+    world.look("upload-10-waiting").await;
+    world.s3.restore().await;
+    world.upload_shows("done").await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_state_of_a_links_page_is_accessible() {
+    let world = World::start().await;
+    let browser = &world.browser;
+    world.load_axe().await;
+    let link = world.link("ana@example.com").await;
+    let open = async |status: &str| {
+        if !status.is_empty() {
+            world.put([record("Alba", 2, "ana@example.com", status, 60)]).await;
+        }
+        browser.open(&link).await;
+        browser.until("stage.dataset.now").await;
+    };
+    open("").await;
+    world.look("link-0-requested").await;
+    open("transcoding").await;
+    world.look("link-1-transcoding").await;
+    open("failed").await;
+    world.look("link-2-failed").await;
+    let key = world.system.upload("/presignedurl/Alba/2?mail=ana@example.com", media::webm()).await;
+    world.system.settled(&key).await;
+    open("").await;
+    browser.until("result.readyState >= 2").await;
+    world.look("link-3-ready").await;
+    browser.open(&format!("{link}x")).await;
+    world.upload_shows("closed").await;
+    world.look("link-4-invalid").await;
     world.end().await;
 }
 
@@ -168,6 +210,17 @@ async fn every_state_of_the_admin_page_is_accessible() {
     browser.click("#filter button").await;
     browser.until("!empty.hidden").await;
     world.look("admin-11-nothing-found").await;
+    browser.click("#links").await;
+    browser.until("linksDialog.open").await;
+    browser.click("#linksMake").await;
+    browser.until("!linksProblem.hidden").await;
+    world.look("admin-13-no-links").await;
+    browser.fill("#linksProject", "Alba").await;
+    browser.fill("#linksMails", "ana@example.com, ben@example.com").await;
+    browser.click("#linksMake").await;
+    browser.until("!linksMade.hidden").await;
+    world.look("admin-14-links").await;
+    browser.click("#linksClose").await;
     browser.eval("window.fetch = () => Promise.reject(new TypeError('no')), null").await;
     browser.click("#clear").await;
     browser.until("!listProblem.hidden").await;

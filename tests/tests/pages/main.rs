@@ -6,13 +6,16 @@
 mod admin;
 mod browser;
 mod hostile;
+mod link;
 mod looks;
+mod parts;
 mod proxy;
 mod serving;
 mod upload;
 
 use std::path::PathBuf;
 
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use video_tests::TestSystem;
 
@@ -88,6 +91,32 @@ impl World {
     /// Waits until the upload page shows this state.
     async fn upload_shows(&self, state: &str) {
         self.browser.until(&format!("document.getElementById('stage').dataset.now === '{state}'")).await;
+    }
+
+    /// Records for three seconds, from the page's first state to the preview.
+    async fn record(&self) {
+        self.browser.click("#openCamera").await;
+        self.upload_shows("camera").await;
+        self.browser.until("live.videoWidth > 0").await;
+        self.browser.click("#start").await;
+        self.browser.until("elapsed.textContent === '0:03'").await;
+        self.browser.click("#stop").await;
+        self.upload_shows("preview").await;
+    }
+
+    /// Makes an upload link of project Alba, step 2.
+    async fn link(&self, mail: &str) -> String {
+        self.link_at(&self.system.at.api, mail).await
+    }
+
+    /// Makes an upload link at the API of this URL.
+    async fn link_at(&self, api: &str, mail: &str) -> String {
+        let admin = &self.system.at.admin;
+        let request = json!({ "project": "Alba", "step": 2, "mails": [mail] });
+        let post = self.system.http.post(format!("{api}/links")).json(&request);
+        let links = post.basic_auth(&admin.username, Some(&admin.password)).send().await.unwrap();
+        let links: Value = links.error_for_status().unwrap().json().await.unwrap();
+        links[0]["url"].as_str().unwrap().to_owned()
     }
 
     /// Opens the admin page and signs in.

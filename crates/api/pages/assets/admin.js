@@ -236,6 +236,7 @@ function listen() {
   onClick(ui.clear, () => { ui.filter.reset(); applyFields(); });
   onClick(ui.refresh, () => load());
   onClick(ui.csv, save);
+  onClick(ui.links, async () => (await import('./links.js')).openLinks(view.api, view.filter));
   onClick(ui.signOut, () => signOut());
   onClick(ui.previous, () => turn(view.cursors.slice(0, -1)));
   onClick(ui.next, () => turn([...view.cursors, view.next]));

@@ -1,4 +1,4 @@
-// The list as a spreadsheet, written while it is read.
+// The list as a spreadsheet, written while it is read, and upload links as one.
 
 import { element, isStep } from './page.js';
 import { placeOf, readPage } from './videos.js';
@@ -32,6 +32,15 @@ export async function saveCsv(api, filter, signal, onCount) {
     await file.abort?.();
     throw problem;
   }
+}
+
+/** Saves upload links. */
+export async function saveLinks(links) {
+  const file = await create('links.csv');
+  const columns = ['mail', 'url', 'expiresAt'];
+  const rows = links.map((link) => line(columns.map((name) => link[name])));
+  await file.write(`\uFEFF${line(columns)}${rows.join('')}`);
+  await file.close();
 }
 
 /** Creates a file where the person chooses, else one that is downloaded at its end. */

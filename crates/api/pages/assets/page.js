@@ -8,7 +8,10 @@ export const LANGUAGE = preferred.find((language) => LANGUAGES.includes(language
 export const ui = Object.fromEntries([...document.querySelectorAll('[id]')].map((node) => [node.id, node]));
 
 /** The API's root, two levels above the assets, whatever stage it is served under. */
-const API = new URL('../..', import.meta.url).href.slice(0, -1);
+export const API = new URL('../..', import.meta.url).href.slice(0, -1);
+
+/** API Gateway responds within 30 s. */
+const RESPONSE_TIMEOUT = 45_000;
 
 let strings = {};
 
@@ -58,19 +61,39 @@ export class Problem extends Error {
 }
 
 /** Calls the API and returns `{ body, headers }`; throws a `Problem` if it refuses or does not respond. */
-export async function ask(path, options = {}) {
-  let response;
+export async function ask(path, { signal, ...options } = {}) {
+  const giveUp = new AbortController();
+  const cancel = () => giveUp.abort(signal.reason);
+  const timer = setTimeout(() => giveUp.abort(), RESPONSE_TIMEOUT);
+  signal?.throwIfAborted();
+  signal?.addEventListener('abort', cancel);
   try {
     // Without credentials the browser never opens its own sign-in window.
-    response = await fetch(API + path, { credentials: 'omit', cache: 'no-store', ...options });
+    const settings = { credentials: 'omit', cache: 'no-store', ...options, signal: giveUp.signal };
+    return await answerOf(await fetch(API + path, settings));
   } catch (error) {
-    if (error.name === 'AbortError') throw error;
-    throw new Problem(t('offline'));
+    signal?.throwIfAborted();
+    throw error instanceof Problem ? error : new Problem(t('offline'));
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener('abort', cancel);
   }
+}
+
+async function answerOf(response) {
   const body = await response.json().catch(() => null);
-  options.signal?.throwIfAborted();
   if (response.ok && body !== null) return { body, headers: response.headers };
   throw new Problem(body?.Message ?? t('serverError', { status: response.status }), response.status);
+}
+
+/** Returns a module that is being loaded; throws a `Problem` if the server does not respond. */
+export async function loaded(loading) {
+  return loading.catch(() => { throw new Problem(t('offline')); });
+}
+
+/** Returns the options of a POST with this body. */
+export function json(body) {
+  return { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body) };
 }
 
 export function number(value, options) {

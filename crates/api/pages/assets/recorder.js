@@ -6,13 +6,14 @@ const RECORDED_TYPES = ['video/webm;codecs=vp8,opus', 'video/webm', 'video/mp4']
 const CAMERA_ERRORS = { NotFoundError: 'cameraMissing', NotReadableError: 'cameraBusy', AbortError: 'cameraBusy' };
 
 /** Opens the camera and the microphone, or the camera alone where there is no microphone. */
-export async function openCamera() {
+export async function open() {
   if (!window.isSecureContext) throw cameraProblem('cameraInsecure');
   if (!navigator.mediaDevices || !window.MediaRecorder) throw cameraProblem('cameraUnsupported');
   const video = { facingMode: 'user', width: { ideal: 1280 }, height: { ideal: 720 } };
-  const open = (audio) => navigator.mediaDevices.getUserMedia({ video, audio });
+  const request = (audio) => navigator.mediaDevices.getUserMedia({ video, audio });
   try {
-    return await open(true).catch((error) => (error.name === 'NotFoundError' ? open(false) : Promise.reject(error)));
+    const withoutSound = (error) => (error.name === 'NotFoundError' ? request(false) : Promise.reject(error));
+    return await request(true).catch(withoutSound);
   } catch (error) {
     throw cameraProblem(CAMERA_ERRORS[error.name] ?? 'cameraBlocked');
   }
@@ -22,7 +23,7 @@ function cameraProblem(key) {
   return new Problem(`${t(key)} ${t('orFile')}`);
 }
 
-export function closeCamera(stream) {
+export function close(stream) {
   for (const track of stream.getTracks()) track.stop();
 }
 

@@ -1,9 +1,13 @@
-// Sends a video to S3: its type, the upload form and the POST itself.
+// Sends a video to S3: small ones by an upload form, large ones in parts.
 
-import { Problem, ask, t } from './page.js';
+import { ask, loaded } from './page.js';
+import { persistOffline } from './persist.js';
+import { formPath } from './target.js';
+import { transfer } from './transfer.js';
 
+/** Larger videos go in parts. */
+const MAX_FORM_BYTES = 32_000_000;
 const TYPES = { webm: 'video/webm', mp4: 'video/mp4', m4v: 'video/mp4', mov: 'video/quicktime' };
-const STALL_TIMEOUT = 60_000;
 
 /** Returns the file's type, as the browser reports it or by its name; undefined if the API does not accept it. */
 export function typeOf(file) {
@@ -12,68 +16,43 @@ export function typeOf(file) {
   return file.type === '' || file.type === 'video/x-m4v' ? TYPES[extension] : undefined;
 }
 
+/** Sends the video of these details; see `sendInParts` for `run`. A form that is still good is used again. */
+export async function sendVideo(video, details, run) {
+  if (isLarge(video)) {
+    const { sendInParts } = await loaded(loadParts());
+    return sendInParts(video, details, run);
+  }
+  await persistOffline(async () => {
+    if (!(video.form?.goodUntil > Date.now())) video.form = await requestForm(details, video.type, run.signal);
+    try {
+      await post(video.form, video.blob, run);
+    } catch (problem) {
+      // A form that S3 has rejected is of no more use.
+      if (problem.status) delete video.form;
+      throw problem;
+    }
+  }, run);
+}
+
+export function isLarge({ blob }) {
+  return blob.size > MAX_FORM_BYTES;
+}
+
+export function loadParts() {
+  return import('./parts.js');
+}
+
 /** Requests an upload form; `expiresAt` becomes `goodUntil`, corrected for this device's clock, which may be wrong. */
-export async function requestForm({ project, step, mail }, type, signal) {
-  const query = new URLSearchParams({ mail, type });
-  const path = `/presignedurl/${encodeURIComponent(project)}/${encodeURIComponent(step)}?${query}`;
-  const { body, headers } = await ask(path, { signal });
+async function requestForm(details, type, signal) {
+  const { body, headers } = await ask(formPath(details, type), { signal });
   const serverNow = Date.parse(headers.get('date')) || Date.now();
   return { ...body, goodUntil: Date.now() + Date.parse(body.expiresAt) - serverNow };
 }
 
-/** Returns the size limit in the form's policy, in bytes. */
-export function sizeLimit(form) {
-  const { conditions } = JSON.parse(atob(form.fields.policy));
-  return conditions.find((condition) => condition[0] === 'content-length-range')?.[2] ?? Infinity;
-}
-
-/** Posts the video until S3 has stored it; rejects with a `Problem` or, if `signal` aborts, an `AbortError`. */
-export function post(form, blob, { signal, onProgress }) {
+function post({ url, fields }, blob, run) {
   const body = new FormData();
-  for (const [name, value] of Object.entries(form.fields)) body.append(name, value);
+  for (const [name, value] of Object.entries(fields)) body.append(name, value);
   // S3 ignores every field after the file.
   body.append('file', blob);
-
-  return new Promise((resolve, reject) => {
-    const request = new XMLHttpRequest();
-    let watchdog;
-    const settle = (act, value) => {
-      clearTimeout(watchdog);
-      signal.removeEventListener('abort', cancel);
-      act(value);
-    };
-    const fail = (reason) => {
-      settle(reject, reason);
-      request.abort();
-    };
-    const cancel = () => fail(signal.reason);
-    const restartWatchdog = () => {
-      clearTimeout(watchdog);
-      watchdog = setTimeout(() => fail(new Problem(t('stalled'))), STALL_TIMEOUT);
-    };
-
-    signal.addEventListener('abort', cancel);
-    request.upload.onprogress = ({ loaded, total }) => {
-      restartWatchdog();
-      onProgress(Math.min(loaded / total, 1));
-    };
-    request.onerror = async () => settle(reject, new Problem(t((await isReadable(blob)) ? 'noStorage' : 'fileGone')));
-    request.onload = () => (request.status === 201 ? settle(resolve) : settle(reject, rejection(request)));
-    request.open('POST', form.url);
-    request.send(body);
-    restartWatchdog();
-  });
-}
-
-/** Returns whether the file is still there: one that was moved or changed fails like a lost connection. */
-function isReadable(blob) {
-  return blob.slice(0, 1).arrayBuffer().then(() => true, () => false);
-}
-
-/** Reads S3's reason from its XML: `<Error><Code>..</Code><Message>..</Message></Error>`. */
-function rejection(request) {
-  const xml = new DOMParser().parseFromString(request.responseText, 'text/xml');
-  const text = (tag) => xml.querySelector(tag)?.textContent;
-  const reason = text('Message') ?? text('Code') ?? request.status;
-  return new Problem(t('rejected', { reason }), request.status);
+  return transfer('POST', url, body, { ...run, blob });
 }

@@ -1,61 +1,29 @@
-// The upload page: record or choose a video, preview it, send it.
+// The upload page: record or choose a video, preview it, send it; with an upload link, see what becomes of it.
 
-import { bytes, element, isStep, number, onClick, Problem, reveal, showProblem, t, translate, ui } from './page.js';
-import { closeCamera, openCamera, record } from './recorder.js';
-import { post, requestForm, sizeLimit, typeOf } from './sender.js';
+import { checkDetails, details, FIELDS, prefillDetails } from './details.js';
+import { close, follow, refreshPlayer, stopFollowing } from './link.js';
+import { bytes, element, loaded, onClick, Problem, reveal, t, translate, ui } from './page.js';
+import { progressOf, showPreparing, showWaiting } from './progress.js';
+import { isLarge, loadParts, sendVideo, typeOf } from './sender.js';
+import { show } from './stage.js';
+import { fingerprint, hasUploads, load, remove, removeExpired, save } from './store.js';
+import { isLink, linkPath } from './target.js';
 
-const RATE_WINDOW = 5_000;
+const MAX_BYTES = Number(document.querySelector('meta[name=max-upload-bytes]').content);
 
 /** The upload in progress; `video` is `{ blob, type, name, recorded }`. */
-const work = { video: null, form: null, stream: null, recording: null, sending: null };
-
-/** Shows one state of the page; `say` is announced to screen readers, `focus` names the element that gets the focus. */
-function show(name, { say = '', focus, problem = '' } = {}) {
-  for (const part of document.querySelectorAll('[data-state]')) part.hidden = part.dataset.state !== name;
-  ui.stage.dataset.now = name;
-  showProblem(ui.problem, problem);
-  ui.status.textContent = say;
-  if (focus) ui[focus].focus();
-}
-
-// Details
-
-const FIELDS = {
-  mail: (text) => /^[^@\s\p{Cc}]+@[^@\s\p{Cc}]+$/u.test(text) && new TextEncoder().encode(text).length <= 254,
-  project: (text) => /^[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9._])?$/i.test(text),
-  step: isStep,
-};
-
-function details() {
-  return Object.fromEntries(Object.keys(FIELDS).map((name) => [name, ui[name].value.trim()]));
-}
-
-/** Marks the fields that break their rule and unmarks the others; returns the first wrong one. */
-function checkDetails(names = Object.keys(FIELDS)) {
-  const values = details();
-  const wrong = names.filter((name) => !FIELDS[name](values[name]));
-  for (const name of names) {
-    ui[name].ariaInvalid = wrong.includes(name) ? 'true' : null;
-    ui[`${name}Problem`].textContent = wrong.includes(name) ? t(`${name}Rule`) : '';
-  }
-  const complete = Object.keys(FIELDS).every((name) => FIELDS[name](values[name]));
-  ui.detailsText.textContent = complete ? t('detailsText', values) : '';
-  return wrong[0];
-}
-
-function prefillDetails() {
-  const query = new URLSearchParams(location.search);
-  const given = Object.keys(FIELDS).filter((name) => query.get(name));
-  for (const name of given) ui[name].value = query.get(name);
-  // A complete link leaves nothing to fill in.
-  ui.details.open = checkDetails(given) !== undefined || ui.detailsText.textContent === '';
-}
+const work = { video: null, camera: null, stream: null, recording: null, sending: null };
 
 // Camera
 
+function loadRecorder() {
+  return import('./recorder.js');
+}
+
 async function startCamera() {
   try {
-    work.stream = await openCamera();
+    work.camera = await loaded(loadRecorder());
+    work.stream = await work.camera.open();
   } catch (problem) {
     show('choose', { problem: problem.message, focus: 'openCamera' });
     return;
@@ -70,7 +38,7 @@ async function startCamera() {
 }
 
 function stopCamera() {
-  if (work.stream) closeCamera(work.stream);
+  if (work.stream) work.camera.close(work.stream);
   ui.live.srcObject = null;
   work.stream = null;
 }
@@ -86,12 +54,13 @@ async function startRecording() {
   const ticking = setInterval(showElapsed, 500);
   showElapsed();
   try {
-    work.recording = record(work.stream);
+    work.recording = work.camera.record(work.stream);
     showRecording(true);
     ui.cameraNote.textContent = t('isRecording');
     show('camera', { say: t('isRecording'), focus: 'stop' });
-    const { blob, type } = await work.recording.video;
-    choose({ blob, type, name: t('recording'), recorded: true });
+    const recording = await work.recording.video;
+    chooseRecording(recording);
+    await save('recordings', await place(), recording);
   } catch (problem) {
     show('choose', { problem: problem.message, focus: 'openCamera' });
   } finally {
@@ -123,14 +92,14 @@ function rejectFile(problem) {
 }
 
 /** Selects a video and shows its preview. */
-function choose(video) {
+function choose(video, note = '') {
   work.video = video;
-  work.form = null;
   URL.revokeObjectURL(ui.preview.src);
   ui.preview.src = URL.createObjectURL(video.blob);
   showFacts(ui.facts, video);
+  ui.previewNote.textContent = note;
   ui.again.textContent = t(video.recorded ? 'again' : 'chooseAnother');
-  show('preview', { say: t('ready', { facts: ui.facts.textContent }), focus: 'send' });
+  show('preview', { say: `${note} ${t('ready', { facts: ui.facts.textContent })}`, focus: 'send' });
 }
 
 function showFacts(node, { name, blob }) {
@@ -145,12 +114,17 @@ function findDuration({ target: video }) {
 }
 
 function discard(say) {
+  if (work.video?.recorded) forgetRecording();
   work.video = null;
-  work.form = null;
   ui.file.value = '';
   URL.revokeObjectURL(ui.preview.src);
   ui.preview.removeAttribute('src');
-  show('choose', { say, focus: 'openCamera' });
+  showChoose({ say, focus: 'openCamera' });
+}
+
+function showChoose(options) {
+  show('choose', options);
+  hasUploads().then((has) => { ui.interrupted.hidden = !has; });
 }
 
 function again() {
@@ -160,10 +134,31 @@ function again() {
   else ui.file.click();
 }
 
+// A recording that was not sent, which is kept for the same page or the same link
+
+function place() {
+  return fingerprint([linkPath]);
+}
+
+function chooseRecording({ blob, type }, note) {
+  choose({ blob, type, name: t('recording'), recorded: true }, note);
+}
+
+async function forgetRecording() {
+  await remove('recordings', await place());
+}
+
+async function start() {
+  await removeExpired();
+  const recording = await load('recordings', await place());
+  if (recording) chooseRecording(recording, t('recordingKept'));
+  else showChoose();
+}
+
 // Sending
 
 async function send() {
-  const wrong = checkDetails();
+  const wrong = isLink ? undefined : checkDetails();
   if (wrong) {
     ui.details.open = true;
     ui[wrong].focus();
@@ -173,7 +168,8 @@ async function send() {
   work.sending = cancelling;
   const wakeLock = requestWakeLock();
   ui.preview.pause();
-  showProgress({ text: t('preparing') });
+  showPreparing();
+  ui.keepOpen.textContent = t(isLarge(work.video) ? 'keepOpenOrResume' : 'keepOpen');
   show('sending', { say: t('preparing'), focus: 'cancel' });
   try {
     await upload(work.video, cancelling.signal);
@@ -186,59 +182,24 @@ async function send() {
   }
 }
 
-async function upload({ blob, type }, signal) {
-  const isExpired = () => work.form.goodUntil <= Date.now();
-  if (!work.form || isExpired()) work.form = await requestForm(details(), type, signal);
-  const limit = sizeLimit(work.form);
-  if (blob.size > limit) {
-    throw Object.assign(new Problem(t('tooLarge', { limit: bytes(limit) })), { isFinal: true });
+async function upload(video, signal) {
+  const { size } = video.blob;
+  if (size > MAX_BYTES) {
+    throw Object.assign(new Problem(t('tooLarge', { limit: bytes(MAX_BYTES) })), { isFinal: true });
   }
   ui.status.textContent = t('sending');
-  await post(work.form, blob, { signal, onProgress: progressOf(blob.size) });
-}
-
-/** Returns a handler that shows progress and the time left at the current rate; screen readers hear every quarter. */
-function progressOf(total) {
-  let marks = [{ at: performance.now(), part: 0 }];
-  let announced = 0;
-  return (part) => {
-    const now = performance.now();
-    marks = [...marks.filter(({ at }) => now - at < RATE_WINDOW), { at: now, part }];
-    const [first] = marks;
-    const rate = (part - first.part) / (now - first.at);
-    const isKnown = rate > 0 && now - first.at > 1000;
-    const percent = number(part, { style: 'percent' });
-    showProgress({
-      part,
-      percent,
-      text: t('sentOf', { sent: bytes(part * total), total: bytes(total) }),
-      left: part === 1 ? t('finishing') : isKnown ? t('left', { time: estimate((1 - part) / rate) }) : '',
-    });
-    if (Math.floor(part * 4) > announced) {
-      announced = Math.floor(part * 4);
-      ui.status.textContent = t('progressName', { percent });
-    }
-  };
-}
-
-/** Formats an estimate: `12 seconds`, `3 minutes`. */
-function estimate(milliseconds) {
-  const seconds = Math.max(1, Math.round(milliseconds / 1000));
-  const [value, unit] = seconds < 60 ? [seconds, 'second'] : [Math.round(seconds / 60), 'minute'];
-  return number(value, { style: 'unit', unit, unitDisplay: 'long' });
-}
-
-function showProgress({ part, percent = '', text, left = '' }) {
-  if (part === undefined) ui.progress.removeAttribute('value');
-  else ui.progress.value = part;
-  ui.percent.textContent = percent;
-  ui.sent.textContent = text;
-  ui.left.textContent = left;
+  await sendVideo(video, details(), { signal, onProgress: progressOf(size), onWait: showWaiting });
 }
 
 function done() {
-  showFacts(ui.doneFacts, work.video);
+  const { video } = work;
   work.video = null;
+  if (video.recorded) forgetRecording();
+  if (isLink) {
+    follow({ sent: true });
+    return;
+  }
+  showFacts(ui.doneFacts, video);
   show('done', { say: t('done'), focus: 'doneTitle' });
 }
 
@@ -247,9 +208,7 @@ function failed(problem) {
     show('preview', { say: t('cancelled'), focus: 'send' });
   } else if (problem.isFinal) {
     show('preview', { problem: problem.message, focus: 'again' });
-  } else {
-    // A form that S3 has rejected is of no more use.
-    if (problem.status) work.form = null;
+  } else if (!isLink || !close(problem)) {
     ui.failure.textContent = problem.message;
     show('failed', { say: `${t('failed')}. ${problem.message}`, focus: 'retry' });
   }
@@ -270,19 +229,22 @@ function listen() {
   onClick(ui.openCamera, startCamera);
   onClick(ui.start, startRecording);
   onClick(ui.stop, () => work.recording.stop());
-  onClick(ui.closeCamera, () => { stopCamera(); show('choose', { focus: 'openCamera' }); });
+  onClick(ui.closeCamera, () => { stopCamera(); showChoose({ focus: 'openCamera' }); });
   onClick(ui.send, send);
   onClick(ui.again, again);
   onClick(ui.discard, () => discard(t('discarded')));
   onClick(ui.cancel, () => work.sending.abort());
   onClick(ui.retry, send);
   onClick(ui.back, () => show('preview', { focus: 'send' }));
-  onClick(ui.another, () => discard(''));
+  for (const button of document.querySelectorAll('.another')) {
+    onClick(button, () => { stopFollowing(); discard(''); });
+  }
   ui.file.addEventListener('change', ({ target }) => { chooseFile([...target.files]); target.value = ''; });
   ui.preview.addEventListener('loadedmetadata', findDuration);
+  ui.result.addEventListener('error', refreshPlayer);
   ui.detailsForm.addEventListener('submit', (event) => { event.preventDefault(); checkDetails(); });
   for (const name of Object.keys(FIELDS)) {
-    ui[name].addEventListener('change', () => { work.form = null; checkDetails([name]); });
+    ui[name].addEventListener('change', () => { delete work.video?.form; checkDetails([name]); });
   }
   listenToDrops();
   addEventListener('beforeunload', warnBeforeLoss);
@@ -303,6 +265,14 @@ function listenToDrops() {
 
 await translate('upload');
 listen();
-prefillDetails();
-show('choose');
+ui.detailsForm.hidden = isLink;
+if (isLink) {
+  await follow({ onRequested: start });
+} else {
+  prefillDetails();
+  await start();
+}
 reveal();
+
+// What a first view does without, while there is a connection.
+for (const load of [loadRecorder, loadParts]) load().catch(() => {});

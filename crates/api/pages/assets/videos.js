@@ -12,7 +12,8 @@ const STUCK_AFTER = 15 * 60 * 1000;
 export function signedIn(username, password) {
   const octets = new TextEncoder().encode(`${username}:${password}`);
   const authorization = `Basic ${btoa(String.fromCharCode(...octets))}`;
-  return (path, options = {}) => ask(path, { ...options, headers: { Authorization: authorization } });
+  const headersOf = (options) => ({ ...options.headers, Authorization: authorization });
+  return (path, options = {}) => ask(path, { ...options, headers: headersOf(options) });
 }
 
 /** Returns a query string of what is not empty. */
