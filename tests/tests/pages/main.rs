@@ -12,6 +12,7 @@ mod parts;
 mod proxy;
 mod serving;
 mod upload;
+mod uppy;
 
 use std::path::PathBuf;
 

@@ -1,0 +1,184 @@
+//! Uppy, unchanged from npm, on a site of its own: both majors upload through the routes of Companion.
+
+use std::path::Path;
+use std::process::Stdio;
+
+use axum::Router;
+use axum::response::Html;
+use axum::routing::get;
+use serde_json::{Value, json};
+use tokio::task::AbortHandle;
+use video_tests::eventually;
+
+use crate::World;
+use crate::parts::content;
+
+const MAJORS: [u32; 2] = [5, 6];
+const PAGE: &str = "<!doctype html><title>A site</title><main>
+    <input id=file type=file><script src=/uppy.js></script></main>";
+/// Starts to upload the chosen file; `result` is what became of it.
+const UPLOAD: &str = "const [api, multipart, meta] = arguments;
+    window.result = null;
+    window.uppy = createUppy(api, { shouldUseMultipart: multipart });
+    uppy.on('progress', (percent) => { window.percent = percent; });
+    uppy.addFile({ name: 'holiday.mp4', type: 'video/mp4', data: file.files[0], meta });
+    const show = ({ successful, failed }) => {
+        result = { sent: successful.length, errors: failed.map(({ error }) => error) };
+    };
+    uppy.upload().then(show, (error) => { result = { sent: 0, errors: [error.message] }; });
+    return null;";
+const MIB: usize = 1024 * 1024;
+
+/// A site with Uppy; the API and S3 are of other origins.
+struct Site {
+    url: String,
+    server: AbortHandle,
+}
+
+impl Drop for Site {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+impl Site {
+    async fn start(major: u32) -> Self {
+        let script = bundle(major).await;
+        let script = get(move || async move { ([("content-type", "text/javascript")], script) });
+        let router = Router::new().route("/", get(|| async { Html(PAGE) })).route("/uppy.js", script);
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let server = tokio::spawn(async move { axum::serve(listener, router).await }).abort_handle();
+        Self { url, server }
+    }
+}
+
+/// Returns Uppy and its use as one script.
+async fn bundle(major: u32) -> Vec<u8> {
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let esbuild = tests.join("node_modules/.bin/esbuild");
+    let output = tokio::process::Command::new(esbuild)
+        .args([&format!("uppy/{major}/page.js"), "--bundle", "--log-level=warning"])
+        .current_dir(tests)
+        .stdin(Stdio::null())
+        .output()
+        .await
+        .expect("esbuild is there (npm ci in tests/, as `make test` does)");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    output.stdout
+}
+
+impl World {
+    /// Opens a site with this major of Uppy, and a file of this content chosen.
+    async fn at_site(&self, major: u32, content: &[u8]) -> Site {
+        let site = Site::start(major).await;
+        self.browser.open(&site.url).await;
+        self.browser.attach("#file", &self.file("holiday.mp4", content)).await;
+        site
+    }
+
+    /// Starts to upload the chosen file as this step of a project.
+    async fn upload_by_uppy(&self, multipart: bool, step: u32) {
+        let meta = json!({ "mail": "ana@example.com", "project": "Alba", "step": step });
+        self.browser.eval_with(UPLOAD, [self.system.at.api.as_str().into(), multipart.into(), meta]).await;
+    }
+
+    async fn uppy_result(&self) -> Value {
+        self.browser.until("result").await;
+        self.browser.eval("result").await
+    }
+
+    /// Asserts that this content is stored for a step.
+    async fn has_of_step(&self, step: u32, content: &[u8]) {
+        let videos = self.system.videos(&format!("?project=Alba&step={step}")).await;
+        let key = videos[0]["video"].as_str().unwrap();
+        let stored = self.system.s3().get_object().bucket(self.system.at.media_bucket).key(key).send().await.unwrap();
+        let stored = stored.body.collect().await.unwrap().into_bytes();
+        assert!(stored == content, "{} bytes are stored, {} were sent", stored.len(), content.len());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn uppy_uploads_by_the_form_and_in_parts_and_by_a_link() {
+    let world = World::start().await;
+    for major in MAJORS {
+        let content = content(major.into(), 12 * MIB);
+        let site = world.at_site(major, &content).await;
+        for (step, multipart) in [(major, false), (10 + major, true)] {
+            world.upload_by_uppy(multipart, step).await;
+            assert_eq!(world.uppy_result().await, json!({ "sent": 1, "errors": [] }), "Uppy {major}, {multipart}");
+            world.has_of_step(step, &content).await;
+        }
+        let link = world.link(&format!("{major}@example.com")).await;
+        for multipart in [false, true] {
+            world.browser.eval_with(UPLOAD, [link.as_str().into(), multipart.into(), json!({})]).await;
+            assert_eq!(world.uppy_result().await, json!({ "sent": 1, "errors": [] }), "Uppy {major}, {multipart}");
+        }
+        drop(site);
+    }
+    assert_eq!(world.system.videos("?project=Alba&step=2").await.len(), 2);
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn uppy_goes_on_after_its_connection_was_reset_in_the_middle_of_a_part() {
+    let world = World::start().await;
+    for major in MAJORS {
+        let content = content(major.into(), 12 * MIB);
+        let _site = world.at_site(major, &content).await;
+        world.s3.slow().await;
+        world.upload_by_uppy(true, major).await;
+        world.browser.until("window.percent > 0 && percent < 90").await;
+        world.s3.cut().await;
+        world.s3.restore().await;
+        assert_eq!(world.uppy_result().await, json!({ "sent": 1, "errors": [] }), "Uppy {major}");
+        world.has_of_step(major, &content).await;
+    }
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn uppy_pauses_and_resumes_and_cancelling_aborts_at_s3() {
+    let world = World::start().await;
+    for major in MAJORS {
+        let content = content(major.into(), 12 * MIB);
+        let _site = world.at_site(major, &content).await;
+        world.s3.slow().await;
+        world.upload_by_uppy(true, major).await;
+        world.browser.until("window.percent > 0").await;
+        world.browser.eval("uppy.pauseAll(), uppy.resumeAll(), null").await;
+        world.s3.restore().await;
+        assert_eq!(world.uppy_result().await, json!({ "sent": 1, "errors": [] }), "Uppy {major}");
+        world.has_of_step(major, &content).await;
+
+        world.s3.slow().await;
+        world.upload_by_uppy(true, 10 + major).await;
+        eventually("an upload began", async || (!world.unfinished().await.is_empty()).then_some(())).await;
+        world.browser.until("window.percent > 0").await;
+        world.browser.eval("uppy.cancelAll(), null").await;
+        eventually("it was aborted", async || world.unfinished().await.is_empty().then_some(())).await;
+        world.s3.restore().await;
+    }
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn uppy_is_told_that_a_video_is_too_large_and_nothing_is_kept_of_it() {
+    let world = World::start_with(&[("MAX_UPLOAD_BYTES", "12000000")]).await;
+    for major in MAJORS {
+        let _site = world.at_site(major, &content(major.into(), 12 * MIB)).await;
+        for multipart in [false, true] {
+            world.upload_by_uppy(multipart, major).await;
+            let result = world.uppy_result().await;
+            assert_eq!(result["sent"], 0, "Uppy {major}, {multipart}: {result}");
+            if major == 5 && multipart {
+                let error = result["errors"][0].as_str().unwrap();
+                assert!(error.contains("the video must have 1 to 12000000 bytes; it has 12582912"), "{result}");
+            }
+        }
+    }
+    assert!(world.unfinished().await.is_empty());
+    let videos = world.system.videos("").await;
+    assert!(videos.iter().all(|video| video["status"] == "requested"), "{videos:?}");
+    world.end().await;
+}
