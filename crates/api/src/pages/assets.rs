@@ -23,7 +23,8 @@ macro_rules! assets {
 const ASSETS: &[Asset] = assets! {
     "admin.css" "admin.en.json" "admin.es.json" "admin.js" "csv.js" "details.js" "dialog.js" "link.js" "links.js"
     "page.css" "page.js" "parts.js" "persist.js" "progress.js" "question.js" "recorder.js" "rows.js" "sender.js"
-    "stage.js" "store.js" "target.js" "transfer.js" "upload.css" "upload.en.json" "upload.es.json" "upload.js" "videos.js"
+    "stage.js" "store.js" "target.js" "transfer.js" "upload.css" "upload.en.json" "upload.es.json" "upload.js"
+    "videos.js"
 };
 
 /// The hash of all assets, made when a page is first requested: most processes only issue forms.
