@@ -60,13 +60,14 @@ async function complete(upload, blob, identity, run) {
 /** Sends the parts that S3 lacks, and returns all of them as S3 lists them. */
 async function sendMissing(upload, blob, run) {
   const parts = partsOf(blob, upload.partSize);
-  const isOf = ({ number, size }) => ({ PartNumber, Size }) => PartNumber === number && Size === size;
   const progress = new Progress(blob.size, upload.partSize, run.onProgress);
   for (;;) {
     const { body: stored } = await persist(() => ask(pathOf(upload), { signal: run.signal }), run);
-    const missing = parts.filter((part) => !stored.some(isOf(part)));
+    const sizes = new Map(stored.map(({ PartNumber, Size }) => [PartNumber, Size]));
+    const isStored = ({ number, size }) => sizes.get(number) === size;
+    for (const part of parts.filter(isStored)) progress.set(part, 1);
+    const missing = parts.filter((part) => !isStored(part));
     if (missing.length === 0) return stored.map(({ PartNumber, ETag }) => ({ PartNumber, ETag }));
-    for (const part of parts) if (!missing.includes(part)) progress.set(part, 1);
     await sendAll(missing, upload, blob, { ...run, progress });
   }
 }
