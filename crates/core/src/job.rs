@@ -331,7 +331,7 @@ mod tests {
         assert!(!failed(Some("3001"), "3002 ").is_output_taken());
         assert!(!failed(None, "30020").is_output_taken());
         assert!(!JobResult::failed(TranscoderKind::MediaConvert, Some("3002"), None).is_output_taken());
-        assert!(!JobResult::Progressing.is_output_taken());
+        assert!(!JobResult::Progressing { percent: None }.is_output_taken());
     }
 
     #[test]

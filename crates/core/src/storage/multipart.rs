@@ -2,14 +2,21 @@
 //!
 //! See <https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpuoverview.html>.
 
+use std::time::Duration;
+
+use aws_sdk_s3::config::Config;
 use aws_sdk_s3::error::ProvideErrorMetadata;
 use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart, ObjectCannedAcl};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::timeout::TimeoutConfig;
 use md5::{Digest, Md5};
 
 use super::{SERVICE, Storage};
 use crate::Error;
+
+/// S3 may take minutes to put many parts together. Whoever has waited so long asks again; API Gateway waits 30 s.
+const COMPLETE_TIMEOUT: Duration = Duration::from_secs(25);
 
 /// An unfinished upload, as its requests name it.
 #[derive(Debug, Clone, Copy)]
@@ -101,7 +108,10 @@ impl Storage {
             parts.into_iter().map(|(number, etag)| CompletedPart::builder().part_number(number).e_tag(etag).build());
         let parts = CompletedMultipartUpload::builder().set_parts(Some(parts.collect())).build();
         let complete = self.0.complete_multipart_upload().bucket(upload.bucket).key(upload.key).upload_id(upload.id);
-        match complete.multipart_upload(parts).send().await {
+        let timeouts = TimeoutConfig::builder().operation_attempt_timeout(COMPLETE_TIMEOUT);
+        let timeouts = timeouts.operation_timeout(COMPLETE_TIMEOUT).build();
+        let patient = Config::builder().timeout_config(timeouts);
+        match complete.multipart_upload(parts).customize().config_override(patient).send().await {
             Ok(_) => Ok(()),
             Err(error) => Err(MultipartError::of("CompleteMultipartUpload", &error)),
         }

@@ -53,11 +53,8 @@ impl MediaConvert {
     fn create_job(&self, job: &Job) -> CreateJobFluentBuilder {
         // MediaConvert adds `.mp4` to a destination that does not end in `/`.
         let destination = |name: &str| format!("s3://{}/{OUTPUT_PREFIX}{name}", self.output_bucket);
-        let settings = job_settings(
-            &file_input_of(job),
-            &destination(&job.output_name()),
-            &destination(&job.own_name()),
-        );
+        let settings =
+            job_settings(&file_input_of(job), &destination(&job.output_name()), &destination(&job.own_name()));
         self.client
             .create_job()
             .role(&self.role_arn)
