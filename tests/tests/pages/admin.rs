@@ -169,7 +169,7 @@ async fn every_state_is_counted_and_shown_newest_first() {
     let counts = browser.eval("[...counts.children].map((tile) => tile.textContent)").await;
     assert_eq!(counts, json!(["6All", "2Requested", "1Uploaded", "1Transcoding", "1Ready", "1Failed", "–Deleting"]));
     let row = browser
-        .eval("[...document.querySelectorAll('#rows tr')[1].cells].slice(0, 5).map((cell) => cell.textContent)")
+        .eval("[...document.querySelectorAll('#rows tr')[1].cells].slice(1, 6).map((cell) => cell.textContent)")
         .await;
     assert_eq!(row, json!([format!("Failed{REASON}"), "ben@example.com", "Alba", "1", "48.2 MB"]));
 

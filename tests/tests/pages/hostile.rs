@@ -145,14 +145,14 @@ async fn hostile_records_are_shown_as_the_text_they_are() {
 
     let mut seen = Vec::new();
     loop {
-        let cells = "[...rows.children].map((row) => [...row.cells].slice(0, 3).map((cell) => cell.textContent))";
+        let cells = "[...rows.children].map((row) => [...row.cells].slice(1, 4).map((cell) => cell.textContent))";
         for row in browser.eval(cells).await.as_array().unwrap() {
             let mail = row[1].as_str().unwrap();
             assert_eq!(row[0], format!("Failed{mail}"));
             seen.push(mail.to_owned());
         }
         for index in 0..browser.eval("rows.children.length").await.as_u64().unwrap() {
-            let script = "const mail = rows.children[arguments[0]].cells[1].textContent;
+            let script = "const mail = rows.children[arguments[0]].cells[2].textContent;
                 rows.children[arguments[0]].querySelector('[data-act=false]').click();
                 const shown = [...facts.querySelectorAll('dd')].filter((value) => value.textContent === mail).length;
                 dialog.close();
