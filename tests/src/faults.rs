@@ -377,6 +377,8 @@ fn s3_operation(method: &Method, uri: &Uri) -> &'static str {
     match *method {
         Method::HEAD => "HeadObject",
         Method::POST if has("delete") => "DeleteObjects",
+        Method::POST if has("uploadId") => "CompleteMultipartUpload",
+        Method::GET if has("uploadId") => "ListParts",
         Method::DELETE if has("uploadId") => "AbortMultipartUpload",
         Method::GET if has("versions") => "ListObjectVersions",
         Method::GET if has("uploads") => "ListMultipartUploads",

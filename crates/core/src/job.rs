@@ -171,8 +171,10 @@ impl Facts {
     /// Returns what a transcoder says of a result; what cannot be true is logged and left out.
     #[must_use]
     pub fn of(duration_millis: Option<i64>, width: Option<i64>, height: Option<i64>) -> Self {
+        let duration = plausible("duration", duration_millis, MAX_DURATION_MILLIS);
         Self {
-            duration: plausible("duration", duration_millis, MAX_DURATION_MILLIS).map(|millis| millis.div_ceil(1000)),
+            // To the nearest second, as players show it, but for what is shorter.
+            duration: duration.map(|millis| ((millis + 500) / 1000).max(1)),
             width: plausible("width", width, MAX_PIXELS),
             height: plausible("height", height, MAX_PIXELS),
         }
@@ -300,7 +302,10 @@ mod tests {
     #[test]
     fn what_cannot_be_true_of_a_result_is_left_out() {
         let known = Facts { duration: Some(3), width: Some(1280), height: Some(720) };
-        assert_eq!(Facts::of(Some(2001), Some(1280), Some(720)), known);
+        for millis in [2500, 3000, 3499] {
+            assert_eq!(Facts::of(Some(millis), Some(1280), Some(720)), known);
+        }
+        assert_eq!(Facts::of(Some(1), None, None).duration, Some(1));
         for (millis, width, height) in [
             (None, None, None),
             (Some(0), Some(0), Some(0)),

@@ -4,6 +4,7 @@
 //! `cargo test` runs the short forms, `make torture` the long ones. `FAULTS_SEED` repeats a run.
 
 mod announced;
+mod completed;
 mod deadline;
 mod duplicates;
 mod erased;
