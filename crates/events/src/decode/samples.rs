@@ -13,8 +13,9 @@ macro_rules! sample {
     };
 }
 
-/// Returns the change that a sample of <https://docs.aws.amazon.com/mediaconvert/latest/ug/mediaconvert_event_list.html>
-/// is; the samples' jobs carry no metadata, so their record cannot be found.
+/// Returns the change that a sample is, of
+/// <https://docs.aws.amazon.com/mediaconvert/latest/ug/mediaconvert_event_list.html>. The samples' jobs carry no
+/// metadata, so their record cannot be found.
 fn job(sample: Value) -> JobStateChange {
     let Some(Message::Job(change)) = messages(sample).pop() else { panic!("it is no event of a job") };
     assert_eq!((change.transcoder, &change.metadata.sequencer), (TranscoderKind::MediaConvert, &None));
