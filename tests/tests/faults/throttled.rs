@@ -181,8 +181,9 @@ impl Outage {
                 at(50),
                 at(100)
             );
-            let few = waits.len() < 10;
-            assert!(few || at(10) * 2 < at(90), "the waits have no jitter");
+            // A busy machine adds to every wait, so only the extremes of many tell.
+            let few = waits.len() < 20;
+            assert!(few || at(0) * 2 < at(100), "the waits have no jitter");
         }
     }
 }

@@ -19,6 +19,7 @@ const PAGE: &str = "<!doctype html><title>A site</title><main>
 /// Starts to upload the chosen file; `result` is what became of it.
 const UPLOAD: &str = "const [api, multipart, meta] = arguments;
     window.result = null;
+    window.percent = 0;
     window.uppy = createUppy(api, { shouldUseMultipart: multipart });
     uppy.on('progress', (percent) => { window.percent = percent; });
     uppy.addFile({ name: 'holiday.mp4', type: 'video/mp4', data: file.files[0], meta });

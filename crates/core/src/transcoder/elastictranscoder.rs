@@ -214,7 +214,7 @@ mod tests {
         let ready = JobResult::Ready(JobOutput {
             key: "output/web/x.webm".to_owned(),
             poster: Some("output/web/x/0A-poster-00001.png".to_owned()),
-            facts: Facts { duration: Some(3), width: Some(1280), height: Some(720) },
+            facts: Facts { duration: Some(2), width: Some(1280), height: Some(720) },
         });
         let looked_up = |status: &str| {
             result(&types::Job::builder().status(status).output_key_prefix("output/").outputs(output.clone()).build())

@@ -238,7 +238,7 @@ mod tests {
             let output = JobOutput {
                 key: format!("{STEM}/{}.mp4", sequencer()),
                 poster: Some(format!("{STEM}/{}-poster.0000001.jpg", sequencer())),
-                facts: Facts { duration: Some(61), width: Some(1280), height: Some(720) },
+                facts: Facts { duration: Some(60), width: Some(1280), height: Some(720) },
             };
             assert_eq!(result(&job.set_output_group_details(Some(details)).build()), JobResult::Ready(output));
         }
