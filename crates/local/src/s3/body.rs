@@ -12,9 +12,10 @@ use futures_util::{Stream, StreamExt as _};
 use s3s::checksum::ChecksumHasher;
 use s3s::crypto::{Checksum as _, Crc32, Crc32c, Crc64Nvme, Md5, Sha1, Sha256};
 use s3s::dto::Checksum;
-use s3s::{S3Error, S3Result, TrailingHeaders, s3_error};
+use s3s::{S3Result, TrailingHeaders, s3_error};
 use tokio::io::AsyncWriteExt as _;
 
+use super::error::internal_error;
 use super::files::{SealedFile, StagedFile, hex};
 
 /// The maximum size of an object in one request, and of a part.
@@ -63,7 +64,7 @@ pub(super) async fn receive<E: Display>(
     declared: DeclaredDigests,
     sizes: RangeInclusive<u64>,
 ) -> S3Result<SealedFile> {
-    let mut file = tokio::fs::File::create(staged.path()).await.map_err(S3Error::internal_error)?;
+    let mut file = tokio::fs::File::create(staged.path()).await.map_err(internal_error)?;
     let mut md5 = Md5::new();
     let mut hasher = declared.hasher();
     let mut size = 0;
@@ -77,21 +78,21 @@ pub(super) async fn receive<E: Display>(
         md5.update(&chunk);
         hasher.update(&chunk);
         if !staged.is_sparse {
-            file.write_all(&chunk).await.map_err(S3Error::internal_error)?;
+            file.write_all(&chunk).await.map_err(internal_error)?;
         }
     }
     if size < *sizes.start() {
         return Err(s3_error!(EntityTooSmall, "Your proposed upload is smaller than the minimum allowed size"));
     }
-    file.flush().await.map_err(S3Error::internal_error)?;
+    file.flush().await.map_err(internal_error)?;
     if staged.is_sparse {
-        file.set_len(size).await.map_err(S3Error::internal_error)?;
+        file.set_len(size).await.map_err(internal_error)?;
     }
     let md5 = md5.finalize();
     declared.verify(md5, &hasher.finalize())?;
     let file = file.into_std().await;
     let sealing = tokio::task::spawn_blocking(move || staged.seal_as(&file, size, hex(md5)));
-    sealing.await.map_err(S3Error::internal_error)?.map_err(S3Error::internal_error)
+    sealing.await.map_err(internal_error)?.map_err(internal_error)
 }
 
 impl DeclaredDigests {

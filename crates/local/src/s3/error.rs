@@ -39,6 +39,12 @@ pub enum StoreError {
 /// The result of a store operation.
 pub type Result<T, E = StoreError> = std::result::Result<T, E>;
 
+/// Logs a failure of this machine, such as a full disk, of which a client learns no more than `InternalError`.
+pub(super) fn internal_error(error: impl std::error::Error + Send + Sync + 'static) -> S3Error {
+    tracing::error!(error.message = %error, "the local S3 failed");
+    S3Error::internal_error(error)
+}
+
 impl From<StoreError> for S3Error {
     fn from(error: StoreError) -> Self {
         let code = match &error {
@@ -49,7 +55,7 @@ impl From<StoreError> for S3Error {
             StoreError::InvalidPartOrder => S3ErrorCode::InvalidPartOrder,
             StoreError::PartTooSmall(_) => S3ErrorCode::EntityTooSmall,
             StoreError::PreconditionFailed => S3ErrorCode::PreconditionFailed,
-            StoreError::Index(_) | StoreError::Files(_) => return S3Error::internal_error(error),
+            StoreError::Index(_) | StoreError::Files(_) => return internal_error(error),
         };
         S3Error::with_message(code, error.to_string())
     }

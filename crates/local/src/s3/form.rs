@@ -10,6 +10,7 @@ use s3s::dto::PostResponse;
 use s3s::xml::{SerResult, Serialize as _, Serializer};
 use s3s::{S3Result, s3_error};
 
+use super::error::internal_error;
 use super::percent_encoding::encode_path;
 
 /// The maximum length of a key in bytes of UTF-8; s3s checks it only for keys in a path.
@@ -47,10 +48,10 @@ impl FormResponse {
         let mut headers = HeaderMap::new();
         for (name, value) in [(LOCATION, &location), (ETAG, &etag)] {
             let value = HeaderValue::try_from(value.as_str());
-            headers.insert(name, value.map_err(s3s::S3Error::internal_error)?);
+            headers.insert(name, value.map_err(internal_error)?);
         }
         let xml = xml(&PostResponse { location: &location, bucket, key, etag: &etag });
-        Ok(Self { headers, xml: xml.map_err(s3s::S3Error::internal_error)? })
+        Ok(Self { headers, xml: xml.map_err(internal_error)? })
     }
 }
 

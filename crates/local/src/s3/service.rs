@@ -16,13 +16,13 @@ use s3s::dto::{
     PutObjectInput, PutObjectOutput, Range, StreamingBlob, UploadPartCopyInput, UploadPartCopyOutput, UploadPartInput,
     UploadPartOutput,
 };
-use s3s::{S3, S3Error, S3Request, S3Response, S3Result, s3_error};
+use s3s::{S3, S3Request, S3Response, S3Result, s3_error};
 use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _, AsyncWriteExt as _};
 use tokio_util::io::ReaderStream;
 
 use super::body::{MAX_SIZE, declared_digests, receive};
 use super::conditions::{copy_source_conditions, read_conditions, write_precondition};
-use super::error::StoreError;
+use super::error::{StoreError, internal_error};
 use super::files::{SealedFile, StagedFile};
 use super::form::{self, FormResponse};
 use super::form_request::FormFile;
@@ -114,7 +114,7 @@ impl S3 for Service {
             input.range.map(|_| format!("bytes {}-{}/{}", range.start, range.end.saturating_sub(1), object.size));
         let length = range.end - range.start;
         let mut file = tokio::fs::File::from_std(file);
-        file.seek(SeekFrom::Start(range.start)).await.map_err(S3Error::internal_error)?;
+        file.seek(SeekFrom::Start(range.start)).await.map_err(internal_error)?;
         let body = ReaderStream::with_capacity(file.take(length), READ_BUFFER);
         Ok(S3Response::new(object_output!(GetObjectOutput, object, {
             body: Some(StreamingBlob::wrap(body)),
@@ -229,7 +229,7 @@ impl S3 for Service {
             None => 0..source.size,
         };
         let staged = self.store.stage()?;
-        let content = copy_range(file, range, staged).await.map_err(S3Error::internal_error)?;
+        let content = copy_range(file, range, staged).await.map_err(internal_error)?;
         let etag = content.etag.clone();
         self.store.put_part(upload, input.part_number, content)?;
         Ok(S3Response::new(UploadPartCopyOutput {

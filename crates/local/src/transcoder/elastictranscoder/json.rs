@@ -42,7 +42,7 @@ fn output_json(job: &Job) -> Value {
                 output.insert("Height".to_owned(), media.height.into());
                 output.insert("FrameRate".to_owned(), "30".into());
                 output.insert("FileSize".to_owned(), media.size.into());
-                output.insert("Duration".to_owned(), ((media.duration_ms + 500) / 1000).max(1).into());
+                output.insert("Duration".to_owned(), media.seconds().into());
                 output.insert("DurationMillis".to_owned(), media.duration_ms.into());
             }
             Some(Outcome::Failed { message, .. }) => {

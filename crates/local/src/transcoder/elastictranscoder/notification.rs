@@ -73,7 +73,7 @@ fn output(job: &Job) -> Value {
     output.insert("status".to_owned(), job.status.name().into());
     match &job.outcome {
         Some(Outcome::Done { media, .. }) => {
-            output.insert("duration".to_owned(), ((media.duration_ms + 500) / 1000).max(1).into());
+            output.insert("duration".to_owned(), media.seconds().into());
             output.insert("width".to_owned(), media.width.into());
             output.insert("height".to_owned(), media.height.into());
         }

@@ -36,6 +36,13 @@ pub struct Media {
     pub size: u64,
 }
 
+impl Media {
+    /// Returns the duration to the nearest second, but for what is shorter.
+    pub(in crate::transcoder) fn seconds(&self) -> u64 {
+        ((self.duration_ms + 500) / 1000).max(1)
+    }
+}
+
 #[derive(Deserialize)]
 struct Probe {
     #[serde(default)]
