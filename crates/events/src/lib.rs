@@ -69,7 +69,7 @@ async fn handle_message(state: &State, message: Message) -> Result<Value, Error>
     match message {
         Message::Upload(upload) => Box::pin(upload::uploaded(state, upload)).await?,
         Message::Job(change) => Box::pin(result::job_changed(state, change)).await?,
-        Message::Request(detail) => Box::pin(settle::requested(state, detail)).await?,
+        Message::Request(key) => Box::pin(settle::requested(state, &key)).await?,
         Message::Sweep => Box::pin(sweep::sweep(state)).await,
         Message::Backfill { segment } => return Box::pin(backfill::backfill(state, segment)).await,
     }

@@ -5,6 +5,7 @@ use std::time::SystemTime;
 use video_core::TranscoderKind;
 use video_core::ids::ObjectKey;
 use video_core::job::{JobEvent, JobResult};
+use video_core::records::{Applied, RecordId};
 use video_core::transcoder::Transcoder;
 
 use crate::announce;
@@ -34,10 +35,7 @@ pub async fn job_changed(state: &State, change: JobStateChange) -> Result<(), Er
         return erase::late_result(state, &key, &result, None).await;
     };
     let event = JobEvent { sequencer, transcoder, job_id, result };
-    if upload::replace_job(state, &id, &event).await? {
-        return Ok(());
-    }
-    let applied = state.table.job_changed(&id, &event, SystemTime::now()).await?;
+    let Some(applied) = record(state, &id, &event).await? else { return Ok(()) };
     let (changed, record, result) = (applied.changed, applied.record, &event.result);
     tracing::info!(job.id = event.job_id, video.key = %key, job.result = ?result, changed, "a job changed its state");
     if !changed {
@@ -47,6 +45,14 @@ pub async fn job_changed(state: &State, change: JobStateChange) -> Result<(), Er
         Some(record) => announce::announce_record(state, &record).await,
         None => Ok(()),
     }
+}
+
+/// Records a result; none where another job takes the place of this one.
+pub async fn record(state: &State, id: &RecordId, event: &JobEvent) -> Result<Option<Applied>, Error> {
+    if upload::replace_job(state, id, event).await? {
+        return Ok(None);
+    }
+    Ok(Some(state.table.job_changed(id, event, SystemTime::now()).await?))
 }
 
 /// Returns the result: from the event, or, where it names none, from the job itself. What even the job does not tell is

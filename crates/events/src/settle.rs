@@ -3,16 +3,15 @@
 
 use std::time::{Duration, SystemTime};
 
-use video_core::event_bus::Detail;
 use video_core::ids::ObjectKey;
 use video_core::job::{JobEvent, JobResult};
-use video_core::metrics::{self, Metric};
 use video_core::records::{Record, RecordId, Status};
 use video_core::upload::Upload;
 
 use crate::announce;
 use crate::erase;
 use crate::error::Error;
+use crate::result;
 use crate::state::State;
 use crate::upload;
 
@@ -20,13 +19,8 @@ use crate::upload;
 const OTHER_TRANSCODER_TIMEOUT: Duration = Duration::from_hours(24);
 
 /// Finds the record that a request names by its key, and settles it.
-pub async fn requested(state: &State, detail: Detail) -> Result<(), Error> {
-    let Ok(key) = ObjectKey::from_decoded(&detail.video) else {
-        metrics::count(Metric::Malformed);
-        tracing::warn!(event.malformed = true, "a request names no object key");
-        return Ok(());
-    };
-    let Some(id) = state.table.find(&key).await? else {
+pub async fn requested(state: &State, key: &ObjectKey) -> Result<(), Error> {
+    let Some(id) = state.table.find(key).await? else {
         tracing::info!(video.key = %key, "the record of a request was deleted");
         return Ok(());
     };
@@ -57,10 +51,7 @@ async fn ask_the_transcoder(state: &State, record: &Record, job_id: &str, upload
     };
     let transcoder = record.transcoder.unwrap_or(state.transcoder.kind());
     let event = JobEvent { sequencer: upload.sequencer, transcoder, job_id: job_id.to_owned(), result };
-    if upload::replace_job(state, &record.id, &event).await? {
-        return Ok(());
-    }
-    let applied = state.table.job_changed(&record.id, &event, SystemTime::now()).await?;
+    let Some(applied) = result::record(state, &record.id, &event).await? else { return Ok(()) };
     let (changed, result) = (applied.changed, &event.result);
     tracing::info!(video.key = %upload.key, job.id = job_id, job.result = ?result, changed, "lost result recorded");
     match applied.record {

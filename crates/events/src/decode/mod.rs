@@ -15,6 +15,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use video_core::TranscoderKind;
 use video_core::event_bus::{self, Detail, EventType};
+use video_core::ids::ObjectKey;
 use video_core::job::{JobMetadata, JobResult};
 use video_core::metrics::{self, Metric};
 use video_core::upload::Upload;
@@ -26,8 +27,8 @@ pub enum Message {
     Upload(Uploaded),
     /// A job changed its state.
     Job(JobStateChange),
-    /// The API asks for a retry or an erasure.
-    Request(Detail),
+    /// The API asks for a retry or an erasure of the record of this key.
+    Request(ObjectKey),
     /// The schedule of the sweep.
     Sweep,
     /// An operator completes old records, from this segment of the table on.
@@ -96,11 +97,11 @@ pub fn messages(event: Value) -> Vec<Message> {
 fn request(event: Value) -> Result<Message, String> {
     let event: EventBridgeEvent<Detail> = read(event)?;
     let requests = [EventType::RetryRequested, EventType::EraseRequested];
-    if requests.iter().any(|request| request.as_str() == event.detail_type) {
-        Ok(Message::Request(event.detail))
-    } else {
-        Err("its detail-type is no request".to_owned())
+    if !requests.iter().any(|request| request.as_str() == event.detail_type) {
+        return Err("its detail-type is no request".to_owned());
     }
+    let key = ObjectKey::from_decoded(&event.detail.video);
+    key.map(Message::Request).map_err(|error| error.to_string())
 }
 
 fn backfill(mut event: Value) -> Result<Message, String> {
@@ -137,12 +138,11 @@ fn unwrap_envelope(mut event: Value) -> Value {
 
 /// Logs and drops what is malformed: as an error, Lambda would only bring it back.
 fn ok_or_warn<T>(what: &str, message: Result<T, String>) -> Option<T> {
-    message.inspect_err(|reason| dropped(what, reason)).ok()
-}
-
-fn dropped(what: &str, reason: &str) {
-    metrics::count(Metric::Malformed);
-    tracing::warn!(event.malformed = true, reason, "a {what} is dropped");
+    let dropped = |reason: &String| {
+        metrics::count(Metric::Malformed);
+        tracing::warn!(event.malformed = true, reason, "a {what} is dropped");
+    };
+    message.inspect_err(dropped).ok()
 }
 
 /// Returns a number of a result; what is there and no whole number is logged.
@@ -222,6 +222,8 @@ mod tests {
         }
         assert!(event("video", "Video Ready", detail).is_empty(), "the function's own announcement");
         assert!(event("video", "Video Retry Requested", json!({ "video": 7 })).is_empty());
+        let without_key = json!({ "project": "Alba", "step": "0", "video": "" });
+        assert!(event("video", "Video Retry Requested", without_key).is_empty());
         let from = |detail| event("video-events", "Backfill", detail);
         assert!(matches!(from(json!({ "segment": 7 }))[..], [Message::Backfill { segment: 7 }]));
         assert!(matches!(from(json!({}))[..], [Message::Backfill { segment: 0 }]));
