@@ -85,12 +85,27 @@ impl World {
         eventually("a part is stored", stored).await
     }
 
-    /// Asserts that the media bucket has this content, under one key.
+    /// Asserts that the media bucket has this content, of the newest video.
     async fn has(&self, content: &[u8]) {
-        let key = self.system.videos("").await[0]["video"].as_str().unwrap().to_owned();
+        self.has_of("", content).await;
+    }
+
+    /// Asserts that the media bucket has this content, of the newest video of a query.
+    pub async fn has_of(&self, query: &str, content: &[u8]) {
+        let key = self.system.videos(query).await[0]["video"].as_str().unwrap().to_owned();
         let stored = self.system.s3().get_object().bucket(self.system.at.media_bucket).key(&key).send().await.unwrap();
         let stored = stored.body.collect().await.unwrap().into_bytes();
         assert!(stored == content, "{} bytes are stored, {} were sent", stored.len(), content.len());
+    }
+
+    /// Asserts that the browser stores an upload, and none of these texts.
+    async fn stores_none_of(&self, private: &[&str]) {
+        let stored = self.browser.eval(STORED).await;
+        let stored = stored.as_str().unwrap();
+        assert!(stored.contains("uploadId"), "{stored}");
+        for private in private {
+            assert!(!stored.contains(private), "{private} in {stored}");
+        }
     }
 
     /// Returns what the page has asked for.
@@ -190,12 +205,7 @@ async fn nothing_that_the_browser_stores_holds_the_mail() {
     let world = World::at_upload().await;
     world.choose_large(&content(4, SIZE)).await;
     world.send_some_parts().await;
-    let stored = world.browser.eval(STORED).await;
-    let stored = stored.as_str().unwrap();
-    assert!(stored.contains("uploadId"), "{stored}");
-    for private in ["ana", "example.com", "holiday"] {
-        assert!(!stored.contains(private), "{private} in {stored}");
-    }
+    world.stores_none_of(&["ana", "example.com", "holiday"]).await;
     world.end().await;
 }
 
@@ -391,11 +401,6 @@ async fn nothing_that_the_browser_stores_holds_a_link() {
     world.browser.open(&link).await;
     world.choose_large(&content(11, SIZE)).await;
     world.send_some_parts().await;
-    let stored = world.browser.eval(STORED).await;
-    let stored = stored.as_str().unwrap();
-    assert!(stored.contains("uploadId"), "{stored}");
-    for private in ["v4.local", "ana", "example.com", link.rsplit('.').next().unwrap()] {
-        assert!(!stored.contains(private), "{private} in {stored}");
-    }
+    world.stores_none_of(&["v4.local", "ana", "example.com", link.rsplit('.').next().unwrap()]).await;
     world.end().await;
 }

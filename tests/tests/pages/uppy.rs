@@ -89,13 +89,14 @@ impl World {
         self.browser.eval("result").await
     }
 
-    /// Asserts that this content is stored for a step.
-    async fn has_of_step(&self, step: u32, content: &[u8]) {
-        let videos = self.system.videos(&format!("?project=Alba&step={step}")).await;
-        let key = videos[0]["video"].as_str().unwrap();
-        let stored = self.system.s3().get_object().bucket(self.system.at.media_bucket).key(key).send().await.unwrap();
-        let stored = stored.body.collect().await.unwrap().into_bytes();
-        assert!(stored == content, "{} bytes are stored, {} were sent", stored.len(), content.len());
+    /// Asserts that the upload succeeds, and that this content is stored for a step.
+    async fn uppy_has_sent(&self, step: u32, content: &[u8]) {
+        self.uppy_succeeds(&format!("step {step}")).await;
+        self.has_of(&format!("?project=Alba&step={step}"), content).await;
+    }
+
+    async fn uppy_succeeds(&self, what: &str) {
+        assert_eq!(self.uppy_result().await, json!({ "sent": 1, "errors": [] }), "{what}");
     }
 }
 
@@ -107,13 +108,12 @@ async fn uppy_uploads_by_the_form_and_in_parts_and_by_a_link() {
         let site = world.at_site(major, &content).await;
         for (step, multipart) in [(major, false), (10 + major, true)] {
             world.upload_by_uppy(multipart, step).await;
-            assert_eq!(world.uppy_result().await, json!({ "sent": 1, "errors": [] }), "Uppy {major}, {multipart}");
-            world.has_of_step(step, &content).await;
+            world.uppy_has_sent(step, &content).await;
         }
         let link = world.link(&format!("{major}@example.com")).await;
         for multipart in [false, true] {
             world.browser.eval_with(UPLOAD, [link.as_str().into(), multipart.into(), json!({})]).await;
-            assert_eq!(world.uppy_result().await, json!({ "sent": 1, "errors": [] }), "Uppy {major}, {multipart}");
+            world.uppy_succeeds(&format!("Uppy {major}, {multipart}")).await;
         }
         drop(site);
     }
@@ -132,8 +132,7 @@ async fn uppy_goes_on_after_its_connection_was_reset_in_the_middle_of_a_part() {
         world.browser.until("window.percent > 0 && percent < 90").await;
         world.s3.cut().await;
         world.s3.restore().await;
-        assert_eq!(world.uppy_result().await, json!({ "sent": 1, "errors": [] }), "Uppy {major}");
-        world.has_of_step(major, &content).await;
+        world.uppy_has_sent(major, &content).await;
     }
     world.end().await;
 }
@@ -149,8 +148,7 @@ async fn uppy_pauses_and_resumes_and_cancelling_aborts_at_s3() {
         world.browser.until("window.percent > 0").await;
         world.browser.eval("uppy.pauseAll(), uppy.resumeAll(), null").await;
         world.s3.restore().await;
-        assert_eq!(world.uppy_result().await, json!({ "sent": 1, "errors": [] }), "Uppy {major}");
-        world.has_of_step(major, &content).await;
+        world.uppy_has_sent(major, &content).await;
 
         world.s3.slow().await;
         world.upload_by_uppy(true, 10 + major).await;
