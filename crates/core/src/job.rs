@@ -154,7 +154,7 @@ pub struct JobOutput {
 /// The duration and the size of a result, as far as they are known.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Facts {
-    /// Seconds, rounded up.
+    /// Seconds, to the nearest one.
     pub duration: Option<u64>,
     /// Pixels.
     pub width: Option<u64>,

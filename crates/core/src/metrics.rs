@@ -1,7 +1,6 @@
 //! Metrics in CloudWatch's embedded metric format: lines of the log that CloudWatch makes metrics of, without a call.
 //!
-//! See
-//! <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>.
+//! See <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format.html>.
 
 use std::sync::OnceLock;
 use std::time::{Duration, SystemTime};

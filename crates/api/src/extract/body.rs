@@ -31,7 +31,7 @@ impl Default for StepField {
 impl StepField {
     pub fn step(&self) -> Result<Step, ValidationError> {
         match self {
-            Self::Number(step) => step.to_string().parse(),
+            Self::Number(step) => Ok((*step).into()),
             Self::Text(step) => step.parse(),
         }
     }
@@ -63,7 +63,8 @@ fn rule(error: &serde_path_to_error::Error<serde_json::Error>) -> String {
     let (path, inner) = (error.path().to_string(), error.inner());
     let path = if path == "." { "the body".to_owned() } else { path };
     let text = inner.to_string();
-    let text = text.split(" at line ").next().unwrap_or_default();
+    // From the end, since the value may contain anything.
+    let text = text.rsplit_once(" at line ").map_or(text.as_str(), |(text, _)| text);
     let expected = text.rsplit_once(", expected ").map(|(_, expected)| expected);
     match expected {
         _ if !inner.is_data() => "the body must be JSON".to_owned(),
@@ -103,6 +104,7 @@ mod tests {
         assert_eq!(broken("\"canary\""), "the body must be an object");
         assert_eq!(broken(r#"{"mails":"canary"}"#), "mails must be a sequence");
         assert_eq!(broken(r#"{"mails":["a",7]}"#), "mails[1] must be a string");
+        assert_eq!(broken(r#"{"mails":"canary at line , expected canary"}"#), "mails must be a sequence");
         assert_eq!(broken("{}"), "the body must be complete: missing field `mails`");
         assert_eq!(broken(r#"{"canary":1}"#), "the body must have no fields but `mails` or `step`");
         assert_eq!(broken(r#"{"mails":[],"step":{"canary":1}}"#), "step must be a whole number or a text");

@@ -1,6 +1,8 @@
 //! The query string, read without losing the difference between an absent, an empty and a wrong parameter.
 
+use std::fmt::Display;
 use std::ops::RangeInclusive;
+use std::str::FromStr;
 
 use video_core::ids::{Mail, MediaType};
 use video_core::records::{Cursor, Filter, RecordId};
@@ -39,11 +41,12 @@ impl Query {
         }
     }
 
-    fn get(&self, name: &str) -> Option<&str> {
+    /// Returns a parameter as it came, if it is given.
+    pub fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().rev().find(|(own, _)| own == name).map(|(_, value)| value.as_str())
     }
 
-    fn parse<T: std::str::FromStr<Err: Into<Error>>>(&self, name: &str) -> Result<Option<T>, Error> {
+    fn parse<T: FromStr<Err: Into<Error>>>(&self, name: &str) -> Result<Option<T>, Error> {
         self.get(name).map(str::parse).transpose().map_err(Into::into)
     }
 
@@ -74,16 +77,14 @@ impl Query {
     }
 
     /// Returns a whole number, if it is given.
-    pub fn number(&self, name: &'static str, range: RangeInclusive<u64>) -> Result<Option<u64>, Error> {
+    pub fn number<N>(&self, name: &'static str, range: RangeInclusive<N>) -> Result<Option<N>, Error>
+    where
+        N: FromStr + PartialOrd + Display,
+    {
         let Some(text) = self.get(name) else { return Ok(None) };
         let number = text.parse().ok().filter(|number| range.contains(number));
         let rule = || format!("{name} must be a whole number from {} to {}", range.start(), range.end());
         number.map(Some).ok_or_else(|| Error::BadRequest(rule()))
-    }
-
-    /// Returns a parameter as it came, if it is given.
-    pub fn text(&self, name: &str) -> Option<String> {
-        self.get(name).map(str::to_owned)
     }
 
     pub fn media_type(&self) -> Result<MediaType, Error> {
@@ -109,11 +110,7 @@ impl Query {
 
     /// Returns how many records a page holds at most.
     pub fn limit(&self) -> Result<usize, Error> {
-        let Some(text) = self.get("limit") else {
-            return Ok(DEFAULT_LIMIT);
-        };
-        let limit = text.parse().ok().filter(|limit| (1..=MAX_LIMIT).contains(limit));
-        limit.ok_or_else(|| Error::BadRequest(format!("limit must be a whole number from 1 to {MAX_LIMIT}")))
+        Ok(self.number("limit", 1..=MAX_LIMIT)?.unwrap_or(DEFAULT_LIMIT))
     }
 
     /// Returns where the page starts.

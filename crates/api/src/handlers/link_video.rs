@@ -9,7 +9,7 @@ use video_core::records::Status;
 use video_core::time::rfc3339;
 
 use crate::error::Error;
-use crate::links::UploadLink;
+use crate::links::{UploadLink, VIDEO_DELETED};
 use crate::state::AppState;
 
 /// One person's video: without the mail, since a link may be passed on.
@@ -40,7 +40,7 @@ pub struct LinkVideo {
 pub async fn link_video(link: UploadLink, Shared(state): Shared<AppState>) -> Result<Json<LinkVideo>, Error> {
     let record = state.table.get(&link.target.record_id()).await?;
     let record = record.filter(|record| record.status != Some(Status::Deleting));
-    let record = record.ok_or(Error::Gone("the video of this upload link was deleted"))?;
+    let record = record.ok_or(VIDEO_DELETED)?;
     let video = state.video(record, SystemTime::now());
     Ok(Json(LinkVideo {
         project: link.target.project.to_string(),

@@ -60,7 +60,8 @@ pub async fn create_links(
     recorded.buffer_unordered(CONCURRENCY).try_collect::<()>().await?;
     tracing::info!(links = links.len(), "upload links created");
 
-    let base = client_url(&headers, path.0.trim_end_matches('/').trim_end_matches("/links"))?;
+    let own_path = path.0.trim_end_matches('/');
+    let base = client_url(&headers, own_path.strip_suffix("/links").unwrap_or(own_path))?;
     let issued = links.iter().zip(tokens).map(|(link, token)| IssuedLink {
         mail: link.target.mail.as_str().to_owned(),
         url: format!("{base}/u/{token}"),

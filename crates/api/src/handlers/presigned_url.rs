@@ -10,7 +10,7 @@ use video_core::ids::{MediaType, ObjectKey};
 
 use crate::error::Error;
 use crate::extract::{Access, PROJECT_IS_EMPTY, PathResult, ProjectAndStep, Query, project_and_step};
-use crate::links::UploadLink;
+use crate::links::{UploadLink, VIDEO_DELETED};
 use crate::state::{App, AppState};
 use crate::upload_target::UploadTarget;
 
@@ -87,7 +87,7 @@ impl App {
             Access::Open if self.table.record_form(&id, &key, now).await? => Ok(key),
             Access::Link(_) if self.table.renew_form(&id, &key, now).await? => Ok(key),
             Access::Open => Err(Error::Conflict("the video is being deleted")),
-            Access::Link(_) => Err(Error::Gone("the video of this upload link was deleted")),
+            Access::Link(_) => Err(VIDEO_DELETED),
         }
     }
 

@@ -5,3 +5,8 @@ mod token;
 
 pub use keys::LinkKeys;
 pub use token::UploadLink;
+
+use crate::error::Error;
+
+/// The video of a link was erased, or is being erased.
+pub const VIDEO_DELETED: Error = Error::Gone("the video of this upload link was deleted");

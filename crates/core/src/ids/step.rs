@@ -9,6 +9,12 @@ use super::{Project, ValidationError};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Step(pub(super) i64);
 
+impl From<i64> for Step {
+    fn from(number: i64) -> Self {
+        Self(number)
+    }
+}
+
 impl FromStr for Step {
     type Err = ValidationError;
 

@@ -170,7 +170,7 @@ pub struct Record {
     /// The key of the result's poster in the output bucket.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub poster: Option<String>,
-    /// The result's duration in seconds, rounded up.
+    /// The result's duration in seconds, to the nearest one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub duration: Option<u64>,
     /// The result's width in pixels.

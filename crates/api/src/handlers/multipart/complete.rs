@@ -46,13 +46,13 @@ pub async fn complete(
 ) -> Result<Json<CompleteResponse>, Error> {
     let upload = Upload::new(&access, path, &Query::new(query.as_deref()))?;
     let parts = request.checked()?;
-    match state.complete(&upload, &parts).await {
-        Err(Error::NotFound(reason)) if !state.is_completed(&upload, &parts).await? => {
-            return Err(Error::NotFound(reason));
+    if let Err(error) = state.complete(&upload, &parts).await {
+        let was_completed = matches!(error, Error::NotFound(_)) && state.is_completed(&upload, &parts).await?;
+        if !was_completed {
+            return Err(error);
         }
-        Err(error @ (Error::BadRequest(_) | Error::Unavailable(_))) => return Err(error),
-        _ => tracing::info!(video.key = %upload.key, parts = parts.len(), "multipart upload completed"),
     }
+    tracing::info!(video.key = %upload.key, parts = parts.len(), "multipart upload completed");
     let location = state.media.object_url(upload.key.as_str());
     Ok(Json(CompleteResponse { location, key: upload.key.to_string(), bucket: state.media.name.clone() }))
 }

@@ -41,6 +41,7 @@ pub async fn create(
     let key = state.record_upload(&access, &target, media_type, SystemTime::now()).await?;
     let (bucket, acl) = (&state.media.name, state.upload.acl.as_deref());
     let created = state.storage.create_multipart_upload(bucket, key.as_str(), media_type.content_type(), acl).await;
+    let upload_id = created?;
     tracing::info!(video.key = %key, "multipart upload created");
-    Ok(Json(CreateResponse { key: key.to_string(), upload_id: created?, bucket: bucket.clone() }))
+    Ok(Json(CreateResponse { key: key.to_string(), upload_id, bucket: bucket.clone() }))
 }

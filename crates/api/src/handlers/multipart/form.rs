@@ -27,13 +27,14 @@ pub async fn form(
     RawQuery(query): RawQuery,
 ) -> Result<Json<UppyForm>, Error> {
     let query = Query::new(query.as_deref());
+    let text = |name| query.get(name).unwrap_or_default().to_owned();
     let metadata = Metadata {
-        mail: query.text("metadata[mail]").unwrap_or_default(),
-        project: query.text("metadata[project]").unwrap_or_default(),
-        step: StepField::Text(query.text("metadata[step]").unwrap_or_default()),
+        mail: text("metadata[mail]"),
+        project: text("metadata[project]"),
+        step: StepField::Text(text("metadata[step]")),
     };
     let target = access.target(&metadata)?;
-    let media_type = media_type(query.text("type").as_deref(), query.text("filename").as_deref())?;
+    let media_type = media_type(query.get("type"), query.get("filename"))?;
     let form = state.issue_form(&access, &target, media_type).await?;
     let expires = state.signer.lifetime(state.upload.expires, std::time::SystemTime::now()).as_secs();
     Ok(Json(UppyForm { method: "POST", form, expires }))
