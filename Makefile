@@ -36,5 +36,6 @@ bench: ## Measure the functions and write docs/BENCHMARKS.md (Linux, a few minut
 	cargo run --profile local --package video-benches
 
 lint: ## Check formatting and style, as CI does
+	tools/line-widths
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
