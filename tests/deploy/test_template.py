@@ -379,7 +379,7 @@ def test_only_named_callers_may_invoke_a_function(permission):
 
 def test_every_variable_is_one_that_the_code_reads():
     core = template.ROOT / "crates/core/src"
-    code = "".join((core / name).read_text() for name in ("config.rs", "transcoder/config.rs"))
+    code = "".join((core / name).read_text() for name in ("config.rs", "max_video.rs", "transcoder/config.rs"))
     for function in FUNCTIONS:
         for variable in properties(function)["Environment"]["Variables"]:
             assert f'"{variable}"' in code, variable
@@ -391,6 +391,7 @@ def test_every_variable_is_one_that_the_code_reads():
         ("RetentionDays", "RETENTION_DAYS", 0, (0, 36500)),
         ("UnusedFormDays", "UNUSED_FORM_DAYS", 30, (0, 36500)),
         ("MaxUploadsPerVideo", "MAX_UPLOADS_PER_VIDEO", 20, (1, 1_000_000)),
+        ("MaxVideoMinutes", "MAX_VIDEO_MINUTES", 60, (0, 1439)),
     ],
 )
 def test_only_the_events_function_knows_what_is_kept_and_what_gets_a_job(parameter, variable, default, limits):

@@ -93,9 +93,8 @@ pub fn tall_mkv() -> Vec<u8> {
     to_file("mkv", &format!("{} {H264}", picture("200x1000", 10)))
 }
 
-/// Makes hours of one black frame a second: half a megabyte for eight of them.
-pub fn hours_mp4(hours: u32) -> Vec<u8> {
-    let seconds = hours * 3600;
+/// Makes one black frame a second: half a megabyte for eight hours.
+pub fn black_mp4(seconds: u32) -> Vec<u8> {
     to_file("mp4", &format!("-f lavfi -i color=black:size=16x16:rate=1:duration={seconds} {H264}"))
 }
 

@@ -7,7 +7,7 @@ use serde_json::json;
 use video_core::TranscoderKind;
 use video_core::ids::ObjectKey;
 use video_core::job::{Facts, Job, JobResult};
-use video_core::transcoder::{Transcoder, TranscoderConfig};
+use video_core::transcoder::{MediaConvertConfig, Transcoder, TranscoderConfig};
 use video_tests::events::{self, JobState};
 use video_tests::{TestSystem, eventually, media};
 
@@ -21,13 +21,13 @@ async fn transcoder(system: &TestSystem, kind: TranscoderKind) -> Transcoder {
             let pipelines = aws_sdk_elastictranscoder::Client::new(&aws).list_pipelines().send().await.unwrap();
             TranscoderConfig::ElasticTranscoder { pipeline_id: pipelines.pipelines()[0].id().unwrap().to_owned() }
         }
-        TranscoderKind::MediaConvert => TranscoderConfig::MediaConvert {
+        TranscoderKind::MediaConvert => TranscoderConfig::MediaConvert(MediaConvertConfig {
             role_arn: "arn:aws:iam::000000000000:role/mediaconvert".to_owned(),
             queue_arn: None,
             output_bucket: system.at.output_bucket.to_owned(),
-        },
+        }),
     };
-    Transcoder::new(&settings, &aws)
+    Transcoder::new(&settings, None, &aws)
 }
 
 /// Describes the job of one upload of the video.
@@ -62,7 +62,8 @@ async fn a_job_is_found_by_its_token_and_looked_up_until_it_is_ready(kind: Trans
     });
     let JobResult::Ready(ready) = ready.await else { panic!("the job failed") };
     assert_eq!(ready.key, output);
-    assert_eq!(ready.facts, Facts { duration: Some(1), width: Some(160), height: Some(120) });
+    let facts = Facts { duration: Some(1), width: Some(160), height: Some(120), truncated: false };
+    assert_eq!(ready.facts, facts);
     let poster = ready.poster.unwrap();
     assert!(poster.starts_with("output/web/Alba/0/c5e866594d810c0c3e1f/0A0"), "{poster}");
     system.s3().head_object().bucket(system.at.output_bucket).key(&poster).send().await.unwrap();

@@ -98,7 +98,7 @@ async fn a_file_without_a_picture_fails_with_the_reason() {
 #[ignore = "long form: make torture"]
 async fn eight_hours_are_ready_with_their_duration() {
     let system = TestSystem::start_with_transcoder(TranscoderKind::MediaConvert).await;
-    system.put("p/0/long.mp4", media::hours_mp4(8)).await;
+    system.put("p/0/long.mp4", media::black_mp4(8 * 3600)).await;
     let video = loop {
         let video = system.video("p/0/long.mp4").await.unwrap_or_default();
         if video["status"] == "ready" || video["status"] == "failed" {
@@ -107,6 +107,34 @@ async fn eight_hours_are_ready_with_their_duration() {
         tokio::time::sleep(std::time::Duration::from_secs(1)).await;
     };
     assert_eq!((&video["status"], &video["duration"]), (&json!("ready"), &json!(8 * 3600)), "{video}");
+}
+
+#[tokio::test]
+async fn a_video_that_is_longer_than_allowed_is_cut_or_fails() {
+    let files = [("p/0/long.mp4", media::black_mp4(70)), ("p/0/as-allowed.mp4", media::black_mp4(60))];
+    for (kind, longer) in TranscoderKind::ALL.iter().flat_map(|kind| [(*kind, "cut"), (*kind, "fail")]) {
+        let system = TestSystem::start_with(|options| {
+            options.transcoder = kind;
+            options.variables.extend([("MAX_VIDEO_MINUTES", "1"), ("LONG_VIDEOS", longer)].map(owned));
+        });
+        let system = system.await;
+        for (key, file) in &files {
+            system.put(key, file.clone()).await;
+        }
+        let (long, allowed) = (system.settled(files[0].0).await, system.settled(files[1].0).await);
+        assert_eq!((&allowed["status"], &allowed["duration"]), (&json!("ready"), &json!(60)), "{allowed}");
+        assert_eq!(allowed.get("truncated"), None, "{allowed}");
+        if longer == "cut" {
+            assert_eq!((&long["status"], &long["duration"]), (&json!("ready"), &json!(61)), "{long}");
+            assert_eq!(long["truncated"], true, "{long}");
+        } else {
+            assert_eq!(long["error"], "The video is longer than 1 minutes", "{long}");
+        }
+    }
+}
+
+fn owned((name, value): (&str, &str)) -> (String, String) {
+    (name.to_owned(), value.to_owned())
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::env::{ConfigError, Lookup, flag, invalid, number, optional, required};
+use crate::max_video::MaxVideo;
 use crate::transcoder::TranscoderConfig;
 
 /// S3 takes at most 5 GiB in one POST, and in one part.
@@ -135,6 +136,8 @@ pub struct EventsConfig {
     pub unused_form_retention: Option<Duration>,
     /// How many uploads of a record get a job on one day.
     pub max_uploads_per_day: u64,
+    /// The longest video that is transcoded in full; `None` transcodes all of any.
+    pub max_video: Option<MaxVideo>,
     /// Which transcoder does the work, with its settings.
     pub transcoder: TranscoderConfig,
     /// How long one invocation owns an upload: longer than the function's timeout, so that a second one never works
@@ -214,6 +217,7 @@ impl EventsConfig {
             retention: days(lookup, "RETENTION_DAYS", 0)?,
             unused_form_retention: days(lookup, "UNUSED_FORM_DAYS", 30)?,
             max_uploads_per_day: number(lookup, "MAX_UPLOADS_PER_VIDEO", 20, (1, MAX_UPLOADS))?,
+            max_video: MaxVideo::from_env(lookup)?,
             transcoder: TranscoderConfig::from_env(lookup)?,
             lease: Duration::from_secs(number(lookup, "UPLOAD_LEASE_SECONDS", 45, (1, 900))?),
         })
@@ -365,7 +369,7 @@ mod tests {
 
     #[test]
     fn mediaconvert_is_the_default_and_elastic_transcoder_needs_its_pipeline() {
-        assert!(matches!(events(&[]).unwrap().transcoder, TranscoderConfig::MediaConvert { queue_arn: None, .. }));
+        assert!(matches!(events(&[]).unwrap().transcoder, TranscoderConfig::MediaConvert(config) if config.queue_arn.is_none()));
         let elastic = [("TRANSCODER", "elastictranscoder"), ("PIPELINE_NAME", "1111111111111-abcde1")];
         assert!(matches!(events(&elastic).unwrap().transcoder, TranscoderConfig::ElasticTranscoder { .. }));
         assert!(events(&elastic[..1]).unwrap_err().contains("PIPELINE_NAME"));
@@ -380,6 +384,20 @@ mod tests {
         assert_eq!(limit(&[]), Ok(20));
         assert_eq!(limit(&[("MAX_UPLOADS_PER_VIDEO", "1")]), Ok(1));
         assert!(events(&[("MAX_UPLOADS_PER_VIDEO", "0")]).unwrap_err().contains("a whole number from 1 to 1000000"));
+    }
+
+    #[test]
+    fn an_hour_of_a_video_is_transcoded_unless_another_limit_is_set() {
+        let limit = |changed: &[(&str, &str)]| events(changed).map(|config| config.max_video.map(MaxVideo::clip));
+        assert_eq!(limit(&[]), Ok(Some(Duration::from_secs(3601))));
+        assert_eq!(limit(&[("MAX_VIDEO_MINUTES", "5")]), Ok(Some(Duration::from_secs(301))));
+        assert_eq!(limit(&[("MAX_VIDEO_MINUTES", "0")]), Ok(None));
+        for (name, value, rule) in
+            [("MAX_VIDEO_MINUTES", "1440", "a whole number from 0 to 1439"), ("LONG_VIDEOS", "keep", "cut or fail")]
+        {
+            let message = limit(&[(name, value)]).unwrap_err();
+            assert!(message.contains(name) && message.ends_with(rule), "{message}");
+        }
     }
 
     #[test]

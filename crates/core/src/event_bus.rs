@@ -3,6 +3,8 @@
 //!
 //! See <https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEvents.html>.
 
+use std::ops::Not;
+
 use aws_sdk_eventbridge::Client;
 use aws_sdk_eventbridge::types::PutEventsRequestEntry;
 use aws_types::SdkConfig;
@@ -73,6 +75,9 @@ pub struct Detail {
     /// The result's height in pixels.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub height: Option<u64>,
+    /// Whether the video is longer than allowed, and the result ends before it.
+    #[serde(default, skip_serializing_if = "Not::not")]
+    pub truncated: bool,
     /// Why the video failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
@@ -93,6 +98,7 @@ impl Detail {
             duration: None,
             width: None,
             height: None,
+            truncated: false,
             error: None,
         }
     }
@@ -108,6 +114,7 @@ impl Detail {
             duration: record.duration,
             width: record.width,
             height: record.height,
+            truncated: record.truncated,
             error: record.error.clone(),
             ..Self::of_key(key)
         }

@@ -151,7 +151,7 @@ pub struct JobOutput {
     pub facts: Facts,
 }
 
-/// The duration and the size of a result, as far as they are known.
+/// What is known of a result.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Facts {
     /// Seconds, to the nearest one.
@@ -160,6 +160,8 @@ pub struct Facts {
     pub width: Option<u64>,
     /// Pixels.
     pub height: Option<u64>,
+    /// Whether the video is longer than allowed, and the result ends before it; see [`crate::max_video`].
+    pub truncated: bool,
 }
 
 /// Longer than any result.
@@ -177,6 +179,7 @@ impl Facts {
             duration: duration.map(|millis| ((millis + 500) / 1000).max(1)),
             width: plausible("width", width, MAX_PIXELS),
             height: plausible("height", height, MAX_PIXELS),
+            truncated: false,
         }
     }
 }
@@ -301,7 +304,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_true_of_a_result_is_left_out() {
-        let known = Facts { duration: Some(3), width: Some(1280), height: Some(720) };
+        let known = Facts { duration: Some(3), width: Some(1280), height: Some(720), truncated: false };
         for millis in [2500, 3000, 3499] {
             assert_eq!(Facts::of(Some(millis), Some(1280), Some(720)), known);
         }

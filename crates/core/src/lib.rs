@@ -9,6 +9,7 @@ pub mod event_bus;
 pub mod ids;
 pub mod job;
 pub mod log;
+pub mod max_video;
 pub mod metrics;
 mod percent;
 pub mod records;

@@ -52,7 +52,11 @@ pub async fn record(state: &State, id: &RecordId, event: &JobEvent) -> Result<Op
     if upload::replace_job(state, id, event).await? {
         return Ok(None);
     }
-    Ok(Some(state.table.job_changed(id, event, SystemTime::now()).await?))
+    let mut event = event.clone();
+    if let Some(max_video) = state.config.max_video {
+        event.result = max_video.apply(event.result);
+    }
+    Ok(Some(state.table.job_changed(id, &event, SystemTime::now()).await?))
 }
 
 /// Returns the result: from the event, or, where it names none, from the job itself. What even the job does not tell is

@@ -24,7 +24,7 @@ impl State {
         let sdk = aws.sdk_config();
         Self {
             table: Table::new(&sdk, &config.table),
-            transcoder: Transcoder::new(&config.transcoder, &sdk),
+            transcoder: Transcoder::new(&config.transcoder, config.max_video, &sdk),
             storage: Storage::new(&sdk, aws),
             event_bus: EventBus::new(&sdk),
             config,

@@ -5,8 +5,8 @@ import { badge, when } from './rows.js';
 import { canErase, canRetry, placeOf, reload } from './videos.js';
 
 const FACTS = [
-  'error', 'requestedAt', 'uploadedAt', 'updatedAt', 'size', 'duration', 'picture', 'video', 'output', 'transcoder',
-  'jobId',
+  'error', 'requestedAt', 'uploadedAt', 'updatedAt', 'size', 'duration', 'truncated', 'picture', 'video', 'output',
+  'transcoder', 'jobId',
 ];
 const LABELS = { requestedAt: 'requested', uploadedAt: 'uploaded', updatedAt: 'time' };
 
@@ -44,6 +44,7 @@ function show() {
 function format(name, value) {
   if (name === 'size') return bytes(value);
   if (name === 'duration') return clock(value);
+  if (name === 'truncated') return t('truncatedText');
   return name in LABELS ? when(value) : value;
 }
 

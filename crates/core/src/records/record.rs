@@ -1,6 +1,7 @@
 //! A record: one person's video of a step, from the first form to the playable result.
 
 use std::fmt;
+use std::ops::Not;
 use std::str::FromStr;
 use std::time::SystemTime;
 
@@ -179,6 +180,9 @@ pub struct Record {
     /// The result's height in pixels.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub height: Option<u64>,
+    /// Whether the video is longer than allowed, and the result ends before it.
+    #[serde(default, skip_serializing_if = "Not::not")]
+    pub truncated: bool,
     /// How many percent of the job are done, while the video is transcoded and the transcoder says so.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub progress: Option<u64>,

@@ -17,8 +17,10 @@ use crate::time::{date, epoch_seconds, rfc3339, rfc3339_millis};
 use crate::upload::Upload;
 
 /// What a job leaves in its record; a newer upload and a retry begin without it.
-const OF_A_JOB: [&str; 10] =
-    ["jobId", "transcoder", "output", "poster", "duration", "width", "height", "progress", "progressAt", "error"];
+const OF_A_JOB: [&str; 11] = [
+    "jobId", "transcoder", "output", "poster", "duration", "width", "height", "truncated", "progress", "progressAt",
+    "error",
+];
 /// How far a job is goes with its end.
 const PROGRESS: [&str; 2] = ["progress", "progressAt"];
 /// How far a job is is written no more often than this.
@@ -242,6 +244,7 @@ fn job_ready(output: &JobOutput) -> Update {
         .set_known("duration", output.facts.duration)
         .set_known("width", output.facts.width)
         .set_known("height", output.facts.height)
+        .set_known("truncated", output.facts.truncated.then_some(true))
         .remove(&PROGRESS)
         .remove(&["error"])
 }

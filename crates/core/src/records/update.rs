@@ -97,6 +97,12 @@ impl From<u64> for Value {
     }
 }
 
+impl From<bool> for Value {
+    fn from(flag: bool) -> Self {
+        Self(AttributeValue::Bool(flag))
+    }
+}
+
 impl From<Status> for Value {
     fn from(status: Status) -> Self {
         Self(s(status.as_str()))

@@ -12,14 +12,18 @@ pub enum TranscoderConfig {
         pipeline_id: String,
     },
     /// Jobs name their output bucket themselves.
-    MediaConvert {
-        /// The role that MediaConvert takes to read and write the buckets.
-        role_arn: String,
-        /// The queue; the account's default queue when absent.
-        queue_arn: Option<String>,
-        /// The bucket that the result is written to.
-        output_bucket: String,
-    },
+    MediaConvert(MediaConvertConfig),
+}
+
+/// What a job on MediaConvert names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MediaConvertConfig {
+    /// The role that MediaConvert takes to read and write the buckets.
+    pub role_arn: String,
+    /// The queue; the account's default queue when absent.
+    pub queue_arn: Option<String>,
+    /// The bucket that the result is written to.
+    pub output_bucket: String,
 }
 
 impl TranscoderConfig {
@@ -30,11 +34,11 @@ impl TranscoderConfig {
     pub fn from_env(lookup: Lookup) -> Result<Self, ConfigError> {
         let kind = optional(lookup, "TRANSCODER").map_or(Ok(TranscoderKind::MediaConvert), |name| name.parse());
         match kind.map_err(|error| invalid("TRANSCODER", error.rule))? {
-            TranscoderKind::MediaConvert => Ok(Self::MediaConvert {
+            TranscoderKind::MediaConvert => Ok(Self::MediaConvert(MediaConvertConfig {
                 role_arn: required(lookup, "MEDIACONVERT_ROLE_ARN")?,
                 queue_arn: optional(lookup, "MEDIACONVERT_QUEUE_ARN"),
                 output_bucket: required(lookup, "OUTPUT_BUCKET_NAME")?,
-            }),
+            })),
             TranscoderKind::ElasticTranscoder => {
                 Ok(Self::ElasticTranscoder { pipeline_id: required(lookup, "PIPELINE_NAME")? })
             }

@@ -3,10 +3,10 @@
 //! AWS closed the service to customers on 2025-11-13; see
 //! <https://docs.aws.amazon.com/elastictranscoder/latest/developerguide/create-job.html>.
 
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use aws_sdk_elastictranscoder::operation::create_job::builders::CreateJobFluentBuilder;
-use aws_sdk_elastictranscoder::types::{self, CreateJobOutput, JobInput};
+use aws_sdk_elastictranscoder::types::{self, CreateJobOutput, JobInput, TimeSpan};
 use aws_sdk_elastictranscoder::{Client, Config};
 use aws_smithy_runtime_api::client::interceptors::context::InterceptorContext;
 use aws_smithy_runtime_api::client::retries::classifiers::{ClassifyRetry, RetryAction};
@@ -33,11 +33,12 @@ const KIND: TranscoderKind = TranscoderKind::ElasticTranscoder;
 pub struct ElasticTranscoder {
     client: Client,
     pipeline_id: String,
+    clip: Option<Duration>,
 }
 
 impl ElasticTranscoder {
-    pub(super) fn new(aws: &SdkConfig, pipeline_id: String) -> Self {
-        Self { client: Client::new(aws), pipeline_id }
+    pub(super) fn new(aws: &SdkConfig, pipeline_id: String, clip: Option<Duration>) -> Self {
+        Self { client: Client::new(aws), pipeline_id, clip }
     }
 
     pub(super) async fn submit(&self, job: &Job) -> Result<String, SubmitError> {
@@ -51,7 +52,7 @@ impl ElasticTranscoder {
         self.client
             .create_job()
             .pipeline_id(&self.pipeline_id)
-            .input(JobInput::builder().key(job.key.as_str()).build())
+            .input(JobInput::builder().key(job.key.as_str()).set_time_span(self.clip.map(time_span)).build())
             .output_key_prefix(OUTPUT_PREFIX)
             .outputs(output(job))
             .set_user_metadata(Some(job.user_metadata()))
@@ -155,6 +156,11 @@ pub fn first_thumbnail(output_key_prefix: &str, pattern: &str) -> Option<String>
     Some(format!("{output_key_prefix}{name}.png"))
 }
 
+/// Elastic Transcoder makes a warning of a span that is longer than its input.
+fn time_span(clip: Duration) -> TimeSpan {
+    TimeSpan::builder().duration(format!("{}.000", clip.as_secs())).build()
+}
+
 fn output(job: &Job) -> CreateJobOutput {
     let pattern = format!("{}{POSTER_SUFFIX}-{COUNT}", job.own_name());
     let fits = pattern.chars().count() <= MAX_PATTERN_LENGTH;
@@ -186,11 +192,13 @@ mod tests {
     #[test]
     fn the_job_is_the_originals() {
         let aws = SdkConfig::builder().behavior_version(BehaviorVersion::latest()).build();
-        let request = ElasticTranscoder::new(&aws, "1111111111111-abcde1".to_owned())
+        let request = ElasticTranscoder::new(&aws, "1111111111111-abcde1".to_owned(), Some(Duration::from_secs(3601)))
             .create_job(&job("Alba/0/c5e866594d810c0c3e1f.webm", true));
         let input = request.as_input();
         assert_eq!(input.get_pipeline_id().as_deref(), Some("1111111111111-abcde1"));
         assert_eq!(input.get_input().as_ref().unwrap().key(), Some("Alba/0/c5e866594d810c0c3e1f.webm"));
+        let span = input.get_input().as_ref().unwrap().time_span().unwrap();
+        assert_eq!((span.start_time(), span.duration()), (None, Some("3601.000")));
         assert_eq!(input.get_output_key_prefix().as_deref(), Some("output/"));
         let output = &input.get_outputs().as_ref().unwrap()[0];
         assert_eq!(output.key(), Some("web/Alba/0/c5e866594d810c0c3e1f.webm"));
@@ -214,7 +222,7 @@ mod tests {
         let ready = JobResult::Ready(JobOutput {
             key: "output/web/x.webm".to_owned(),
             poster: Some("output/web/x/0A-poster-00001.png".to_owned()),
-            facts: Facts { duration: Some(2), width: Some(1280), height: Some(720) },
+            facts: Facts { duration: Some(2), width: Some(1280), height: Some(720), truncated: false },
         });
         let looked_up = |status: &str| {
             result(&types::Job::builder().status(status).output_key_prefix("output/").outputs(output.clone()).build())

@@ -13,9 +13,10 @@ use aws_types::SdkConfig;
 
 use crate::Error;
 use crate::job::{Job, JobResult};
+use crate::max_video::MaxVideo;
 use crate::transcoder_kind::TranscoderKind;
 
-pub use config::TranscoderConfig;
+pub use config::{MediaConvertConfig, TranscoderConfig};
 pub use elastictranscoder::{ElasticTranscoder, first_thumbnail};
 pub use mediaconvert::{MediaConvert, key_of_url};
 pub use submit_error::SubmitError;
@@ -35,16 +36,15 @@ const SEARCH_TIMEOUT: Duration = Duration::from_secs(3);
 const CLOCK_SKEW: Duration = Duration::from_mins(2);
 
 impl Transcoder {
-    /// Creates the client of the transcoder that `config` names.
+    /// Creates the client of the transcoder that `config` names, whose jobs read so much of a video.
     #[must_use]
-    pub fn new(config: &TranscoderConfig, aws: &SdkConfig) -> Self {
+    pub fn new(config: &TranscoderConfig, max_video: Option<MaxVideo>, aws: &SdkConfig) -> Self {
+        let clip = max_video.map(MaxVideo::clip);
         match config.clone() {
             TranscoderConfig::ElasticTranscoder { pipeline_id } => {
-                Self::ElasticTranscoder(ElasticTranscoder::new(aws, pipeline_id))
+                Self::ElasticTranscoder(ElasticTranscoder::new(aws, pipeline_id, clip))
             }
-            TranscoderConfig::MediaConvert { role_arn, queue_arn, output_bucket } => {
-                Self::MediaConvert(MediaConvert::new(aws, role_arn, queue_arn, output_bucket))
-            }
+            TranscoderConfig::MediaConvert(config) => Self::MediaConvert(MediaConvert::new(aws, config, clip)),
         }
     }
 
@@ -119,12 +119,12 @@ mod tests {
             .behavior_version(aws_smithy_runtime_api::client::behavior_version::BehaviorVersion::latest())
             .build();
         let of_pipeline = TranscoderConfig::ElasticTranscoder { pipeline_id: "1-a".to_owned() };
-        assert_eq!(Transcoder::new(&of_pipeline, &aws).kind(), TranscoderKind::ElasticTranscoder);
-        let of_role = TranscoderConfig::MediaConvert {
+        assert_eq!(Transcoder::new(&of_pipeline, None, &aws).kind(), TranscoderKind::ElasticTranscoder);
+        let of_role = TranscoderConfig::MediaConvert(MediaConvertConfig {
             role_arn: "arn".to_owned(),
             queue_arn: None,
             output_bucket: "out".to_owned(),
-        };
-        assert_eq!(Transcoder::new(&of_role, &aws).kind(), TranscoderKind::MediaConvert);
+        });
+        assert_eq!(Transcoder::new(&of_role, None, &aws).kind(), TranscoderKind::MediaConvert);
     }
 }

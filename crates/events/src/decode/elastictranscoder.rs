@@ -136,7 +136,7 @@ mod tests {
         JobResult::Ready(JobOutput {
             key: format!("{name}.webm"),
             poster: Some(format!("{name}/0055AED6DCD90281E50000000000000000000000-poster-00001.png")),
-            facts: Facts { duration: Some(3), width: Some(1280), height: Some(720) },
+            facts: Facts { duration: Some(3), width: Some(1280), height: Some(720), truncated: false },
         })
     }
 

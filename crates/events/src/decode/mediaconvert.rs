@@ -118,7 +118,7 @@ mod tests {
         "output/web/Alba/0/c5e866594d810c0c3e1f/0055AED6DCD90281E50000000000000000000000-poster.0000001.jpg";
 
     fn ready() -> JobResult {
-        let facts = Facts { duration: Some(3), width: Some(1280), height: Some(720) };
+        let facts = Facts { duration: Some(3), width: Some(1280), height: Some(720), truncated: false };
         JobResult::Ready(JobOutput { key: RESULT.to_owned(), poster: Some(POSTER.to_owned()), facts })
     }
 

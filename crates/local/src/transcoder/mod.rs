@@ -9,6 +9,7 @@
 //! | | `ReadPipeline`, `ListPipelines` | whoever needs the ID for `PIPELINE_NAME`: an operator, the tests |
 //! | MediaConvert | `CreateJob`, `GetJob`, `ListJobs`, `SearchJobs`, `CancelJob` | `video-events` |
 
+mod clip;
 mod elastictranscoder;
 mod failure;
 mod ffmpeg;

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use video_core::TranscoderKind;
 
+use super::clip::clip;
 use super::failure::JobFailure;
 use super::ffmpeg::Media;
 use super::frame::{Frame, frames};
@@ -132,7 +133,7 @@ async fn transcode(transcoder: &Transcoder, job: &Job) -> Result<Transcoded, Job
         let staged = store.stage()?;
         let progress = watch::Sender::new(None);
         let media = tokio::select! {
-            media = settings.ffmpeg.transcode(&input.path, staged.path(), &progress) => media,
+            media = settings.ffmpeg.transcode(&input.path, clip(job), staged.path(), &progress) => media,
             () = report(transcoder, job, &progress) => continue,
         };
         match media {

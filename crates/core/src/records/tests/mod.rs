@@ -85,7 +85,7 @@ fn ready() -> JobResult {
     JobResult::Ready(JobOutput {
         key: "output/web/x.mp4".to_owned(),
         poster: Some("output/web/x/0A-poster.0000001.jpg".to_owned()),
-        facts: Facts { duration: Some(3), width: Some(1280), height: Some(720) },
+        facts: Facts { duration: Some(3), width: Some(1280), height: Some(720), truncated: true },
     })
 }
 

@@ -5,7 +5,7 @@
 mod result;
 mod settings;
 
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use aws_sdk_mediaconvert::Client;
 use aws_sdk_mediaconvert::operation::create_job::builders::CreateJobFluentBuilder;
@@ -15,7 +15,7 @@ use aws_types::SdkConfig;
 use self::result::{file_input, result};
 use self::settings::job_settings;
 use super::submit_error::{SubmitError, created, is_code, submit_error};
-use super::{SEARCH_TIMEOUT, carries};
+use super::{MediaConvertConfig, SEARCH_TIMEOUT, carries};
 use crate::Error;
 use crate::ids::ObjectKey;
 use crate::job::{Job, JobResult, OUTPUT_PREFIX};
@@ -33,14 +33,13 @@ const KIND: TranscoderKind = TranscoderKind::MediaConvert;
 #[derive(Debug, Clone)]
 pub struct MediaConvert {
     client: Client,
-    role_arn: String,
-    queue_arn: Option<String>,
-    output_bucket: String,
+    config: MediaConvertConfig,
+    clip: Option<Duration>,
 }
 
 impl MediaConvert {
-    pub(super) fn new(aws: &SdkConfig, role_arn: String, queue_arn: Option<String>, output_bucket: String) -> Self {
-        Self { client: Client::new(aws), role_arn, queue_arn, output_bucket }
+    pub(super) fn new(aws: &SdkConfig, config: MediaConvertConfig, clip: Option<Duration>) -> Self {
+        Self { client: Client::new(aws), config, clip }
     }
 
     pub(super) async fn submit(&self, job: &Job) -> Result<String, SubmitError> {
@@ -52,13 +51,13 @@ impl MediaConvert {
 
     fn create_job(&self, job: &Job) -> CreateJobFluentBuilder {
         // MediaConvert adds `.mp4` to a destination that does not end in `/`.
-        let destination = |name: &str| format!("s3://{}/{OUTPUT_PREFIX}{name}", self.output_bucket);
-        let settings =
-            job_settings(&file_input_of(job), &destination(&job.output_name()), &destination(&job.own_name()));
+        let destination = |name: &str| format!("s3://{}/{OUTPUT_PREFIX}{name}", self.config.output_bucket);
+        let (result, poster) = (destination(&job.output_name()), destination(&job.own_name()));
+        let settings = job_settings(&file_input_of(job), self.clip, &result, &poster);
         self.client
             .create_job()
-            .role(&self.role_arn)
-            .set_queue(self.queue_arn.clone())
+            .role(&self.config.role_arn)
+            .set_queue(self.config.queue_arn.clone())
             .client_request_token(job.token())
             .status_update_interval(StatusUpdateInterval::Seconds12)
             .set_user_metadata(Some(job.user_metadata()))
@@ -95,12 +94,12 @@ impl MediaConvert {
     ) -> Result<(Vec<types::Job>, Option<String>), Error> {
         if let Some(input) = input {
             let search = self.client.search_jobs().input_file(input).order(Order::Descending).max_results(PAGE_SIZE);
-            let page = search.set_queue(self.queue_arn.clone()).set_next_token(next_token).send().await;
+            let page = search.set_queue(self.config.queue_arn.clone()).set_next_token(next_token).send().await;
             let page = page.map_err(|error| Error::unavailable(KIND.service_name(), "SearchJobs", &error))?;
             return Ok((page.jobs.unwrap_or_default(), page.next_token));
         }
         let list = self.client.list_jobs().order(Order::Descending).max_results(PAGE_SIZE);
-        let page = list.set_queue(self.queue_arn.clone()).set_next_token(next_token).send().await;
+        let page = list.set_queue(self.config.queue_arn.clone()).set_next_token(next_token).send().await;
         let page = page.map_err(|error| Error::unavailable(KIND.service_name(), "ListJobs", &error))?;
         Ok((page.jobs.unwrap_or_default(), page.next_token))
     }
@@ -153,7 +152,7 @@ pub fn key_of_url(url: &str) -> Option<&str> {
 mod tests {
     use aws_smithy_runtime_api::client::behavior_version::BehaviorVersion;
 
-    use super::types::{InputRotate, JobSettings, OutputDetail, OutputGroupDetail, VideoDetail};
+    use super::types::{InputRotate, InputTimecodeSource, JobSettings, OutputDetail, OutputGroupDetail, VideoDetail};
     use super::*;
     use crate::job::{Facts, JobOutput};
 
@@ -166,7 +165,9 @@ mod tests {
 
     fn service() -> MediaConvert {
         let aws = SdkConfig::builder().behavior_version(BehaviorVersion::latest()).build();
-        MediaConvert::new(&aws, "arn:role".to_owned(), None, "out".to_owned())
+        let (role_arn, output_bucket) = ("arn:role".to_owned(), "out".to_owned());
+        let config = MediaConvertConfig { role_arn, queue_arn: None, output_bucket };
+        MediaConvert::new(&aws, config, Some(Duration::from_secs(3661)))
     }
 
     #[test]
@@ -181,6 +182,8 @@ mod tests {
         let settings = input.get_settings().as_ref().unwrap();
         assert_eq!(settings.inputs()[0].file_input(), Some("s3://media/Alba/0/c5e866594d810c0c3e1f.webm"));
         assert_eq!(settings.inputs()[0].video_selector().unwrap().rotate(), Some(&InputRotate::Auto));
+        assert_eq!(settings.inputs()[0].timecode_source(), Some(&InputTimecodeSource::Zerobased));
+        assert_eq!(settings.inputs()[0].input_clippings()[0].end_timecode(), Some("01:01:01:00"));
     }
 
     fn settings(plain_name: bool) -> JobSettings {
@@ -238,7 +241,7 @@ mod tests {
             let output = JobOutput {
                 key: format!("{STEM}/{}.mp4", sequencer()),
                 poster: Some(format!("{STEM}/{}-poster.0000001.jpg", sequencer())),
-                facts: Facts { duration: Some(60), width: Some(1280), height: Some(720) },
+                facts: Facts { duration: Some(60), width: Some(1280), height: Some(720), truncated: false },
             };
             assert_eq!(result(&job.set_output_group_details(Some(details)).build()), JobResult::Ready(output));
         }

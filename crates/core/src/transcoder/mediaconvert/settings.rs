@@ -1,9 +1,12 @@
 //! A job's settings: Elastic Transcoder's "System preset: Web" in MediaConvert's terms, and a poster.
 
+use std::time::Duration;
+
 use aws_sdk_mediaconvert::types::{
     AacCodingMode, AacSettings, AudioCodec, AudioCodecSettings, AudioDefaultSelection, AudioDescription, AudioSelector,
     ContainerSettings, ContainerType, FileGroupSettings, FrameCaptureSettings, H264CodecLevel, H264CodecProfile,
-    H264FramerateControl, H264GopSizeUnits, H264ParControl, H264RateControlMode, H264Settings, Input, InputRotate,
+    H264FramerateControl, H264GopSizeUnits, H264ParControl, H264RateControlMode, H264Settings, Input, InputClipping,
+    InputRotate, InputTimecodeSource,
     JobSettings, Output, OutputGroup, OutputGroupSettings, OutputGroupType, ScalingBehavior, VideoCodec,
     VideoCodecSettings, VideoDescription, VideoSelector,
 };
@@ -12,25 +15,34 @@ use crate::job::POSTER_SUFFIX;
 
 const AUDIO_SELECTOR: &str = "Audio Selector 1";
 
-/// Returns the settings of a job that reads `input` and writes the result and the poster to these names, all of them
+/// Returns the settings of a job that reads `input`, or so much of it, and writes the result and the poster to these names, all of them
 /// `s3://` URLs.
-pub(super) fn job_settings(input: &str, result: &str, poster: &str) -> JobSettings {
+pub(super) fn job_settings(input: &str, clip: Option<Duration>, result: &str, poster: &str) -> JobSettings {
     JobSettings::builder()
-        .inputs(self::input(input))
+        .inputs(self::input(input, clip))
         .output_groups(file_group(result, mp4()))
         .output_groups(file_group(poster, frames()))
         .build()
 }
 
-fn input(url: &str) -> Input {
+fn input(url: &str, clip: Option<Duration>) -> Input {
     Input::builder()
         .file_input(url)
+        // A camera's own timecodes may begin anywhere.
+        .timecode_source(InputTimecodeSource::Zerobased)
+        .set_input_clippings(clip.map(|clip| vec![InputClipping::builder().end_timecode(timecode(clip)).build()]))
         .audio_selectors(
             AUDIO_SELECTOR,
             AudioSelector::builder().default_selection(AudioDefaultSelection::Default).build(),
         )
         .video_selector(VideoSelector::builder().rotate(InputRotate::Auto).build())
         .build()
+}
+
+/// Returns a time as `HH:MM:SS:FF`.
+fn timecode(time: Duration) -> String {
+    let seconds = time.as_secs();
+    format!("{:02}:{:02}:{:02}:00", seconds / 3600, seconds / 60 % 60, seconds % 60)
 }
 
 fn file_group(destination: &str, output: Output) -> OutputGroup {

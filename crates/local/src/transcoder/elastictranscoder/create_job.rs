@@ -9,6 +9,7 @@ use video_core::TranscoderKind;
 
 use super::validation::{check_id, find_pipeline, invalid, missing, not_found, required, text, too_long};
 use crate::aws_json::ApiError;
+use crate::transcoder::clip::seconds;
 use crate::transcoder::jobs::{Location, NewJob};
 
 /// "System preset: Web", the only preset.
@@ -31,7 +32,7 @@ pub(super) struct CreateJob {
     user_metadata: BTreeMap<String, String>,
 }
 
-/// Everything but the key is a hint that ffmpeg does not need; it is returned as it was sent.
+/// Everything but the key and the span is a hint that ffmpeg does not need; it is returned as it was sent.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
 struct JobInput {
@@ -46,6 +47,17 @@ struct JobInput {
     interlaced: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     container: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    time_span: Option<TimeSpan>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+struct TimeSpan {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    start_time: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    duration: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -69,6 +81,7 @@ impl CreateJob {
         let pipeline_id = required(self.pipeline_id, "pipelineId")?;
         let input = self.input.ok_or_else(|| missing("input"))?;
         let input_key = text(input.key.as_deref(), "input.key", 1024)?.to_owned();
+        check_time_span(input.time_span.as_ref())?;
         let output = single_output(self.output.take(), self.outputs.take())?;
         let output_key = text(output.key.as_deref(), "outputs.1.member.key", 255)?;
         check_thumbnail_pattern(output.thumbnail_pattern.as_deref().unwrap_or_default())?;
@@ -99,6 +112,17 @@ impl CreateJob {
             queue: pipeline_id,
         })
     }
+}
+
+fn check_time_span(span: Option<&TimeSpan>) -> Result<(), ApiError> {
+    let Some(TimeSpan { start_time, duration }) = span else { return Ok(()) };
+    if start_time.is_some() {
+        return Err(invalid("The local Elastic Transcoder begins at the input's start: TimeSpan takes no StartTime"));
+    }
+    if duration.as_deref().is_some_and(|duration| seconds(duration).is_none()) {
+        return Err(invalid("TimeSpan.Duration must be HH:mm:ss.SSS or sssss.SSS, and less than a day"));
+    }
+    Ok(())
 }
 
 fn check_thumbnail_pattern(pattern: &str) -> Result<(), ApiError> {

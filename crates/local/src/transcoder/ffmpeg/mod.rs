@@ -92,7 +92,8 @@ impl Ffmpeg {
         Ok(())
     }
 
-    /// Transcodes `input` to an mp4 in `output`, whatever their names, and sends how far it is. Dropping the future
+    /// Transcodes `input`, or its beginning of that length, to an mp4 in `output`, whatever their names, and sends how far
+    /// it is. Dropping the future
     /// kills ffmpeg; the caller then removes the incomplete `output`, as after an error.
     ///
     /// # Errors
@@ -100,6 +101,7 @@ impl Ffmpeg {
     pub async fn transcode(
         &self,
         input: &Path,
+        clip: Option<Duration>,
         output: &Path,
         progress: &watch::Sender<Option<Progress>>,
     ) -> Result<Media, Error> {
@@ -107,7 +109,7 @@ impl Ffmpeg {
             return Err(Error::Empty);
         }
         tokio::time::timeout(self.time_limit, async {
-            self.encode(input, output, progress).await?;
+            self.encode(input, clip, output, progress).await?;
             self.media(output).await
         })
         .await
@@ -117,12 +119,18 @@ impl Ffmpeg {
     async fn encode(
         &self,
         input: &Path,
+        clip: Option<Duration>,
         output: &Path,
         progress: &watch::Sender<Option<Progress>>,
     ) -> Result<(), Error> {
         let duration = self.duration(input).await;
+        let duration = duration.map(|duration| clip.map_or(duration, |clip| clip.min(duration)));
         let mut command = Command::new(&self.ffmpeg);
-        command.args(INPUT_ARGUMENTS).args(progress::ARGUMENTS).arg("-i").arg(file_url(input));
+        command.args(INPUT_ARGUMENTS).args(progress::ARGUMENTS);
+        if let Some(clip) = clip {
+            command.arg("-t").arg(clip.as_secs_f64().to_string());
+        }
+        command.arg("-i").arg(file_url(input));
         let mut child = spawn(command.args(OUTPUT_ARGUMENTS).arg(file_url(output)).stdout(Stdio::piped()))?;
         let stdout = child.stdout.take();
         let reports = async {

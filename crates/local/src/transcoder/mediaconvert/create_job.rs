@@ -9,6 +9,7 @@ use video_core::TranscoderKind;
 use super::error::{bad_request, bad_value, not_found};
 use super::outputs::{OutputGroup, parse_s3_url, result_location};
 use crate::aws_json::ApiError;
+use crate::transcoder::clip::timecode;
 use crate::transcoder::jobs::{Location, NewJob};
 use crate::transcoder::state::Transcoder;
 
@@ -39,6 +40,16 @@ struct JobSettings {
 #[serde(rename_all = "camelCase")]
 struct Input {
     file_input: Option<String>,
+    timecode_source: Option<String>,
+    #[serde(default)]
+    input_clippings: Vec<InputClipping>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct InputClipping {
+    start_timecode: Option<String>,
+    end_timecode: Option<String>,
 }
 
 /// Validates a request.
@@ -81,7 +92,10 @@ pub(super) fn queue_arn(transcoder: &Transcoder, name_or_arn: Option<&str>) -> R
 fn input(inputs: &[Input]) -> Result<Location, ApiError> {
     let url = match inputs {
         [] => return Err(bad_value("/settings/inputs", "Should not be empty")),
-        [input] => input.file_input.as_deref(),
+        [input] => {
+            check_clippings(input)?;
+            input.file_input.as_deref()
+        }
         _ => return Err(bad_value("/settings/inputs", "The local MediaConvert reads one input")),
     };
     let path = "/settings/inputs/0/fileInput";
@@ -89,4 +103,21 @@ fn input(inputs: &[Input]) -> Result<Location, ApiError> {
     parse_s3_url(url)
         .filter(|location| !location.key.is_empty() && !location.key.ends_with('/'))
         .ok_or_else(|| bad_value(path, "Should be an S3 URL of an object: s3://bucket/key"))
+}
+
+/// Checks what a job reads of its input: its beginning, told by timecodes that start at 0, or all of it.
+fn check_clippings(input: &Input) -> Result<(), ApiError> {
+    let path = "/settings/inputs/0/inputClippings";
+    let end = match input.input_clippings.as_slice() {
+        [] => return Ok(()),
+        [InputClipping { start_timecode: None, end_timecode }] => end_timecode.as_deref(),
+        _ => return Err(bad_value(path, "The local MediaConvert reads one clip, from the input's start")),
+    };
+    if end.and_then(timecode).is_none() {
+        return Err(bad_value(&format!("{path}/0/endTimecode"), "Should be HH:MM:SS:FF"));
+    }
+    match input.timecode_source.as_deref() {
+        Some("ZEROBASED") => Ok(()),
+        _ => Err(bad_value("/settings/inputs/0/timecodeSource", "The local MediaConvert knows no other than ZEROBASED")),
+    }
 }

@@ -14,7 +14,7 @@ use serde_json::json;
 use video_core::TranscoderKind;
 use video_core::ids::ObjectKey;
 use video_core::job::Job;
-use video_core::transcoder::{Transcoder, TranscoderConfig};
+use video_core::transcoder::{MediaConvertConfig, Transcoder, TranscoderConfig};
 
 use super::media::{script, small_video, video};
 use super::{Local, ROLE, settings};
@@ -36,11 +36,11 @@ async fn submit(local: &Local, kind: TranscoderKind, sequencer: &str) -> String 
         TranscoderKind::ElasticTranscoder => {
             TranscoderConfig::ElasticTranscoder { pipeline_id: local.pipeline.clone() }
         }
-        TranscoderKind::MediaConvert => TranscoderConfig::MediaConvert {
+        TranscoderKind::MediaConvert => TranscoderConfig::MediaConvert(MediaConvertConfig {
             role_arn: ROLE.to_owned(),
             queue_arn: None,
             output_bucket: OUTPUT.to_owned(),
-        },
+        }),
     };
     let job = Job {
         bucket: MEDIA.to_owned(),
@@ -48,7 +48,7 @@ async fn submit(local: &Local, kind: TranscoderKind, sequencer: &str) -> String 
         sequencer: sequencer.parse().unwrap(),
         plain_name: true,
     };
-    Transcoder::new(&config, &aws).submit(&job).await.unwrap()
+    Transcoder::new(&config, None, &aws).submit(&job).await.unwrap()
 }
 
 /// Returns a picture's codec and size, and the media type of its object.
