@@ -141,6 +141,14 @@ impl ObjectKey {
         self.upload_prefix().map_or(&self.0, |prefix| prefix.trim_end_matches('.'))
     }
 
+    /// Returns the key and, where we may have signed it, those of the same record under the other media types.
+    pub(crate) fn of_every_media_type(&self) -> Vec<String> {
+        let signed = self.upload_prefix().into_iter().flat_map(|prefix| {
+            MediaType::ALL.iter().map(move |media_type| format!("{prefix}{}", media_type.extension()))
+        });
+        std::iter::once(self.0.clone()).chain(signed.filter(|key| *key != self.0)).collect()
+    }
+
     fn folders(&self) -> Option<(&str, &str, &str)> {
         let (first, rest) = self.0.split_once('/')?;
         let (second, name) = rest.split_once('/')?;

@@ -12,6 +12,8 @@ use crate::ids::{ObjectKey, PLACEHOLDER_PREFIX, fingerprint};
 
 /// One key has the records of a person and of an unsolicited upload before; more cannot be.
 const MAX_RECORDS_OF_A_KEY: usize = 10;
+/// A page is 1 MB, or some 2,000 records: what a forged or unsolicited upload may cost in a project of millions.
+const MAX_PARTITION_PAGES: usize = 20;
 
 impl Table {
     /// Returns the record of an uploaded key; an unsolicited upload gets its record now. `None` when the key's record
@@ -75,13 +77,21 @@ impl Table {
         }
     }
 
+    /// Asks for the key and, since a record names the newest form's, for those of the other media types.
     async fn find_by_index(&self, key: &ObjectKey) -> Result<Option<RecordId>, Error> {
-        let page = self.query(KeyQuery::new(VIDEO_INDEX, &[("video", key.as_str())]), MAX_RECORDS_OF_A_KEY).await?;
-        preferred(Some(page.items))
+        let mut second_best = None;
+        for video in key.of_every_media_type() {
+            let query = KeyQuery::new(VIDEO_INDEX, &[("video", &video)]);
+            match preferred(Some(self.query(query, MAX_RECORDS_OF_A_KEY).await?.items))? {
+                Some(id) if !RecordId::is_placeholder(&id.mail) => return Ok(Some(id)),
+                found => second_best = second_best.or(found),
+            }
+        }
+        Ok(second_best)
     }
 
-    /// Reads the partition: the index lags behind the table, and no longer has the key once a form of another media
-    /// type was issued.
+    /// Reads the partition, since the index lags behind the table; of one that is too long, so much that the index has
+    /// had seconds to catch up.
     async fn find_in_partition(&self, key: &ObjectKey, prefix: &str) -> Result<Option<RecordId>, Error> {
         let mut pages = self
             .client
@@ -96,14 +106,16 @@ impl Table {
             .into_paginator()
             .send();
         let mut second_best = None;
-        while let Some(page) = pages.next().await {
+        for _ in 0..MAX_PARTITION_PAGES {
+            let Some(page) = pages.next().await else { return Ok(second_best) };
             let page = page.map_err(|error| Error::unavailable(SERVICE, "Query", &error))?;
             match preferred(page.items)? {
                 Some(id) if !RecordId::is_placeholder(&id.mail) => return Ok(Some(id)),
                 found => second_best = second_best.or(found),
             }
         }
-        Ok(second_best)
+        tracing::warn!(video.key = %key, "the partition is too long to be read to its end");
+        Ok(self.find_by_index(key).await?.or(second_best))
     }
 
     /// Makes the record of an unsolicited upload; false when the place belongs to another key.

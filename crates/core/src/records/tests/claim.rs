@@ -14,6 +14,7 @@ async fn a_claim_writes_down_the_upload_and_forgets_the_last_one() {
     assert_eq!((record.size, record.video.as_deref()), (Some(7), Some(KEY)));
     assert!(record.lease_until.is_some() && record.uploaded_at.is_some());
     assert_eq!((record.job_id, record.output, record.error, record.transcoder), (None, None, None, None));
+    assert!(!record.truncated);
     assert_eq!((record.poster, record.duration, record.width, record.height), (None, None, None, None));
 }
 

@@ -59,6 +59,25 @@ async fn a_solicited_record_is_found_behind_a_page_of_others() {
 }
 
 #[tokio::test]
+async fn a_partition_is_not_read_without_end_and_the_index_finds_what_lies_behind() {
+    let table = table().await;
+    for number in 0..62 {
+        // Two of them are a page.
+        let other = RecordId { mail: format!("{number:02}@b"), ..id() };
+        assert!(table.apply(&other, Update::default().set("padding", "p".repeat(390 << 10))).await.unwrap());
+    }
+    let late = RecordId { mail: "z@b".to_owned(), ..id() };
+    // A key that no form has is found in the partition alone.
+    let avi = key("Alba/0/c5e866594d810c0c3e1f.avi");
+    table.record_form(&late, &avi, SystemTime::now()).await.unwrap();
+    assert_eq!(table.find(&key(KEY)).await.unwrap(), None);
+    table.record_form(&late, &key("Alba/0/c5e866594d810c0c3e1f.mov"), SystemTime::now()).await.unwrap();
+    for found in [key(KEY), avi] {
+        assert_eq!(table.find(&found).await.unwrap(), Some(late.clone()));
+    }
+}
+
+#[tokio::test]
 async fn two_keys_with_one_place_get_a_record_each() {
     let table = table().await;
     let (first, second) = (key("a-b/c/x.mp4"), key("a/b-c/x.mp4"));

@@ -127,6 +127,7 @@ async fn ready_counts_for_the_newest_upload_and_absorbs_everything_else() {
     assert_eq!((record.status, record.output.as_deref()), (Some(Status::Ready), Some("output/web/x.mp4")));
     assert_eq!(record.poster.as_deref(), Some("output/web/x/0A-poster.0000001.jpg"));
     assert_eq!((record.duration, record.width, record.height), (Some(3), Some(1280), Some(720)));
+    assert!(record.truncated);
     assert_eq!((record.error, record.lease_until), (None, None));
     for result in [JobResult::Progressing { percent: None }, failed(), ready()] {
         assert!(!table.apply_now(&event("0B", "job-1", result)).await);
