@@ -12,6 +12,8 @@ run: ## Start the whole system on this machine; ARGS="--port 0" passes options
 test: ## Run every test
 	@tools/need ffmpeg ffmpeg ffmpeg
 	@tools/need chromedriver "chromium chromium-driver fonts-liberation" "chromium chromedriver"
+	@test "$$(uname)" != Linux || tools/need WebKit "webkit2gtk-driver xvfb gstreamer1.0-libav" "" \
+		sh -c "command -v WebKitWebDriver && command -v Xvfb && ls /usr/lib/*/gstreamer-1.0/libgstlibav.so"
 	@tools/need npm "nodejs npm" node
 	npm --prefix tests ci
 	@tools/need "Python's venv" python3-venv python3 python3 -c "import ensurepip"

@@ -369,7 +369,9 @@ mod tests {
 
     #[test]
     fn mediaconvert_is_the_default_and_elastic_transcoder_needs_its_pipeline() {
-        assert!(matches!(events(&[]).unwrap().transcoder, TranscoderConfig::MediaConvert(config) if config.queue_arn.is_none()));
+        assert!(
+            matches!(events(&[]).unwrap().transcoder, TranscoderConfig::MediaConvert(config) if config.queue_arn.is_none())
+        );
         let elastic = [("TRANSCODER", "elastictranscoder"), ("PIPELINE_NAME", "1111111111111-abcde1")];
         assert!(matches!(events(&elastic).unwrap().transcoder, TranscoderConfig::ElasticTranscoder { .. }));
         assert!(events(&elastic[..1]).unwrap_err().contains("PIPELINE_NAME"));

@@ -1,4 +1,5 @@
-//! A headless Chromium for each test, driven over WebDriver, which ends with the test, however that ends.
+//! A browser for each test, driven over WebDriver, which ends with the test, however that ends: a headless Chromium,
+//! or WebKit, the engine of Safari, on a screen in memory.
 
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -40,8 +41,8 @@ const ARGUMENTS: [&str; 12] = [
 /// A running browser with one tab.
 pub struct Browser {
     driver: WebDriver,
-    // Killed on drop, and the browser with it; the profile goes after them.
-    _driver_process: Child,
+    // Killed on drop, and the browser with them; the profile goes after them.
+    _processes: Vec<Child>,
     _profile: TempDir,
 }
 
@@ -63,9 +64,41 @@ impl Browser {
         capabilities.add_arg(&format!("--user-data-dir={}", profile.path().display())).unwrap();
         capabilities.set("goog:loggingPrefs", json!({ "browser": "ALL" })).unwrap();
         let driver = WebDriver::new(format!("http://127.0.0.1:{port}"), capabilities).await.unwrap();
-        let browser = Self { driver, _driver_process: process, _profile: profile };
+        let browser = Self { driver, _processes: vec![process], _profile: profile };
         browser.size(DESKTOP).await;
         browser
+    }
+
+    /// Starts WebKitGTK's small browser, which has no DevTools: what needs them works in Chromium alone.
+    #[cfg(target_os = "linux")]
+    pub async fn start_webkit() -> Self {
+        let profile = tempfile::tempdir().unwrap();
+        let mut screen = Command::new("Xvfb")
+            .args(["-displayfd", "1", "-screen", "0", "1280x1024x24", "-nolisten", "tcp"])
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("Xvfb starts (on Debian: apt-get install xvfb)");
+        let display = BufReader::new(screen.stdout.take().unwrap()).lines().next_line().await.unwrap();
+        let port = free_port().await;
+        let process = Command::new("WebKitWebDriver")
+            .arg(format!("--port={port}"))
+            .env("DISPLAY", format!(":{}", display.expect("Xvfb names its display")))
+            .env("HOME", profile.path())
+            .env("XDG_RUNTIME_DIR", profile.path())
+            // Root cannot use the sandbox, and the screen has no graphics card.
+            .env("WEBKIT_DISABLE_SANDBOX_THIS_IS_DANGEROUS", "1")
+            .env("WEBKIT_DISABLE_COMPOSITING_MODE", "1")
+            .kill_on_drop(true)
+            .spawn()
+            .expect("WebKitWebDriver starts (on Debian: apt-get install webkit2gtk-driver)");
+
+        let mut capabilities = Capabilities::new();
+        capabilities.set("browserName", json!("MiniBrowser")).unwrap();
+        let url = format!("http://127.0.0.1:{port}");
+        let started = async || WebDriver::new(url.clone(), capabilities.clone()).await.ok();
+        let driver = eventually("WebKitWebDriver", started).await;
+        Self { driver, _processes: vec![process, screen], _profile: profile }
     }
 
     /// Quits cleanly; a test that panics first drops the browser, which kills it.
@@ -193,4 +226,10 @@ async fn port_of(driver: &mut Child) -> u16 {
         }
     }
     panic!("chromedriver ended without naming its port");
+}
+
+/// Returns a port that nothing listens at: WebKitWebDriver does not name one that it chose itself.
+#[cfg(target_os = "linux")]
+async fn free_port() -> u16 {
+    tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port()
 }

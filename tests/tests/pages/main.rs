@@ -1,6 +1,6 @@
 //! The two web pages in a real browser, against a whole running system.
 //!
-//! The browser is Debian's Chromium with its driver. thirtyfour talks to it over WebDriver, a W3C standard, so browser
+//! The browsers are Debian's Chromium and WebKitGTK with their drivers. thirtyfour talks to it over WebDriver, a W3C standard, so browser
 //! and library can be updated independently, unlike with clients of the DevTools protocol alone.
 
 mod admin;
@@ -13,6 +13,8 @@ mod proxy;
 mod serving;
 mod upload;
 mod uppy;
+#[cfg(target_os = "linux")]
+mod webkit;
 
 use std::path::PathBuf;
 
@@ -38,13 +40,17 @@ impl World {
 
     /// Starts with these environment variables of the functions.
     async fn start_with(variables: &[(&str, &str)]) -> Self {
+        Self::start_in(Browser::start().await, variables).await
+    }
+
+    async fn start_in(browser: Browser, variables: &[(&str, &str)]) -> Self {
         let s3 = Proxy::start().await;
         let endpoint = ("AWS_ENDPOINT_URL_S3".to_owned(), s3.url.clone());
         let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
         let variables: Vec<_> = std::iter::once(endpoint).chain(variables.iter().map(own)).collect();
         let system = TestSystem::start_with(|options| options.variables.extend(variables)).await;
         s3.forward_to(&system.at.s3);
-        Self { system, s3, browser: Browser::start().await, files: tempfile::tempdir().unwrap() }
+        Self { system, s3, browser, files: tempfile::tempdir().unwrap() }
     }
 
     /// Starts with the upload page open.

@@ -18,7 +18,16 @@ use crate::upload::Upload;
 
 /// What a job leaves in its record; a newer upload and a retry begin without it.
 const OF_A_JOB: [&str; 11] = [
-    "jobId", "transcoder", "output", "poster", "duration", "width", "height", "truncated", "progress", "progressAt",
+    "jobId",
+    "transcoder",
+    "output",
+    "poster",
+    "duration",
+    "width",
+    "height",
+    "truncated",
+    "progress",
+    "progressAt",
     "error",
 ];
 /// How far a job is goes with its end.

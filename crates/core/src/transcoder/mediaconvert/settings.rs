@@ -6,9 +6,8 @@ use aws_sdk_mediaconvert::types::{
     AacCodingMode, AacSettings, AudioCodec, AudioCodecSettings, AudioDefaultSelection, AudioDescription, AudioSelector,
     ContainerSettings, ContainerType, FileGroupSettings, FrameCaptureSettings, H264CodecLevel, H264CodecProfile,
     H264FramerateControl, H264GopSizeUnits, H264ParControl, H264RateControlMode, H264Settings, Input, InputClipping,
-    InputRotate, InputTimecodeSource,
-    JobSettings, Output, OutputGroup, OutputGroupSettings, OutputGroupType, ScalingBehavior, VideoCodec,
-    VideoCodecSettings, VideoDescription, VideoSelector,
+    InputRotate, InputTimecodeSource, JobSettings, Output, OutputGroup, OutputGroupSettings, OutputGroupType,
+    ScalingBehavior, VideoCodec, VideoCodecSettings, VideoDescription, VideoSelector,
 };
 
 use crate::job::POSTER_SUFFIX;

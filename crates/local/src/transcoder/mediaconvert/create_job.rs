@@ -118,6 +118,8 @@ fn check_clippings(input: &Input) -> Result<(), ApiError> {
     }
     match input.timecode_source.as_deref() {
         Some("ZEROBASED") => Ok(()),
-        _ => Err(bad_value("/settings/inputs/0/timecodeSource", "The local MediaConvert knows no other than ZEROBASED")),
+        _ => {
+            Err(bad_value("/settings/inputs/0/timecodeSource", "The local MediaConvert knows no other than ZEROBASED"))
+        }
     }
 }
