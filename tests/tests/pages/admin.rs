@@ -571,7 +571,8 @@ async fn the_list_can_be_downloaded_as_csv() {
         browser.eval("return made[0].arrayBuffer().then((buffer) => [...new Uint8Array(buffer)].slice(0, 3));").await;
     assert_eq!(bytes, json!([0xEF, 0xBB, 0xBF]));
     let lines: Vec<_> = csv.trim_start_matches('\u{FEFF}').split("\r\n").collect();
-    assert!(lines[0].starts_with("\"status\",\"project\",\"step\",\"Mail\",\"size\""), "{csv}");
+    let facts = r#""status","project","step","Mail","size","duration","width","height","truncated","requestedAt""#;
+    assert!(lines[0].starts_with(facts), "{csv}");
     assert!(lines[1].starts_with("\"failed\",\"Alba\",\"-4\",\"'=1+1@example.com\",\"48213377\""), "{csv}");
     assert!(lines[1].ends_with("\"a \"\"quoted\"\" reason,\nin two lines\""), "{csv}");
     assert!(lines[2].starts_with("\"failed\",\"Alba\",\"7\",\"a;'=1@example.com\""), "{csv}");

@@ -5,7 +5,8 @@ import { placeOf, readPage } from './videos.js';
 
 const PAGE_SIZE = 500;
 const COLUMNS = [
-  'status', 'project', 'step', 'Mail', 'size', 'requestedAt', 'uploadedAt', 'updatedAt', 'video', 'output', 'error',
+  'status', 'project', 'step', 'Mail', 'size', 'duration', 'width', 'height', 'truncated', 'requestedAt', 'uploadedAt',
+  'updatedAt', 'video', 'output', 'error',
 ];
 /** Where a formula would start, also if another separator splits cells and quotes are ignored. */
 const FORMULA = /(^|[,;\t\r\n])(?=[\s"]*[=+@＝＋－＠-])|^(?=[\t\r\n])/g;

@@ -5,7 +5,7 @@ import { canRetry, changedAt, placeOf, STATES } from './videos.js';
 
 /** The columns and their classes. */
 const COLUMNS = {
-  poster: 'picture', state: 'state', mail: 'mail', project: '', step: 'number', size: 'number', time: 'time',
+  poster: 'picture', state: 'state', mail: 'mail', project: 'project', step: 'number', size: 'number', time: 'time',
   actions: 'row-actions',
 };
 
