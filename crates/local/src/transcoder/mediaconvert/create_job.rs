@@ -32,13 +32,13 @@ struct CreateJob {
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct JobSettings {
-    inputs: Vec<Input>,
+    inputs: Vec<JobInput>,
     output_groups: Vec<OutputGroup>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Input {
+struct JobInput {
     file_input: Option<String>,
     timecode_source: Option<String>,
     #[serde(default)]
@@ -89,7 +89,7 @@ pub(super) fn queue_arn(transcoder: &Transcoder, name_or_arn: Option<&str>) -> R
     }
 }
 
-fn input(inputs: &[Input]) -> Result<Location, ApiError> {
+fn input(inputs: &[JobInput]) -> Result<Location, ApiError> {
     let url = match inputs {
         [] => return Err(bad_value("/settings/inputs", "Should not be empty")),
         [input] => {
@@ -106,7 +106,7 @@ fn input(inputs: &[Input]) -> Result<Location, ApiError> {
 }
 
 /// Checks what a job reads of its input: its beginning, told by timecodes that start at 0, or all of it.
-fn check_clippings(input: &Input) -> Result<(), ApiError> {
+fn check_clippings(input: &JobInput) -> Result<(), ApiError> {
     let path = "/settings/inputs/0/inputClippings";
     let end = match input.input_clippings.as_slice() {
         [] => return Ok(()),
