@@ -33,8 +33,9 @@ async fn a_handler_killed_at_any_call_loses_no_upload_and_duplicates_no_job() {
 
         let calls = calls_of_a_handler(&system, &functions, Origin::Unsolicited).await;
         assert_eq!(
-            calls, 8,
-            "find in index and partition, adopt between two looks for a tombstone, claim, create the job, record it"
+            calls, 10,
+            "find in the index by three media types and in the partition, adopt between two looks for a tombstone, \
+             claim, create the job, record it"
         );
         let once = (1..=calls).flat_map(|n| MOMENTS.map(|moment| vec![(n, moment)]));
         kill_handlers(&system, &functions, kind, Origin::Unsolicited, once.collect()).await;
