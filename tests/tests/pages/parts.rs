@@ -68,7 +68,7 @@ impl World {
         list.send().await.unwrap().uploads().to_vec()
     }
 
-    async fn stored_parts(&self) -> usize {
+    pub async fn stored_parts(&self) -> usize {
         let uploads = self.unfinished().await;
         let [upload] = uploads.as_slice() else { return 0 };
         let parts = self.system.s3().list_parts().bucket(self.system.at.media_bucket);
@@ -78,11 +78,14 @@ impl World {
     }
 
     /// Slows the connection down, sends the chosen video and returns once S3 has a part and lacks others.
-    async fn send_some_parts(&self) -> usize {
+    async fn send_some_parts(&self) {
         self.s3.slow().await;
         self.browser.click("#send").await;
-        let stored = async || Some(self.stored_parts().await).filter(|parts| *parts > 0);
-        eventually("a part is stored", stored).await
+        self.until_a_part_is_stored().await;
+    }
+
+    pub async fn until_a_part_is_stored(&self) {
+        eventually("a part is stored", async || (self.stored_parts().await > 0).then_some(())).await;
     }
 
     /// Asserts that the media bucket has this content, of the newest video.
@@ -109,7 +112,7 @@ impl World {
     }
 
     /// Returns what the page has asked for.
-    async fn requests(&self) -> BTreeMap<String, u64> {
+    pub async fn requests(&self) -> BTreeMap<String, u64> {
         serde_json::from_value(self.browser.eval(REQUESTS).await).unwrap()
     }
 

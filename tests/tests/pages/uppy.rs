@@ -16,18 +16,33 @@ use crate::parts::content;
 const MAJORS: [u32; 2] = [5, 6];
 const PAGE: &str = "<!doctype html><title>A site</title><main>
     <input id=file type=file><script src=/uppy.js></script></main>";
-/// Starts to upload the chosen file; `result` is what became of it.
-const UPLOAD: &str = "const [api, multipart, meta] = arguments;
-    window.result = null;
-    window.percent = 0;
-    window.uppy = createUppy(api, { shouldUseMultipart: multipart });
-    uppy.on('progress', (percent) => { window.percent = percent; });
-    uppy.addFile({ name: 'holiday.mp4', type: 'video/mp4', data: file.files[0], meta });
-    const show = ({ successful, failed }) => {
-        result = { sent: successful.length, errors: failed.map(({ error }) => error) };
+/// Defines `start`, which uploads the chosen file; `result` is what became of it.
+const START: &str = "window.watch = (uppy) => {
+        window.uppy = uppy;
+        window.result = null;
+        window.percent = 0;
+        uppy.on('progress', (percent) => { window.percent = percent; });
+        uppy.on('complete', ({ successful, failed }) => {
+            result = { sent: successful.length, errors: failed.map(({ error }) => error) };
+        });
     };
-    uppy.upload().then(show, (error) => { result = { sent: 0, errors: [error.message] }; });
+    window.start = (uppy, meta) => {
+        watch(uppy);
+        uppy.addFile({ name: 'holiday.mp4', type: 'video/mp4', data: file.files[0], meta });
+        uppy.upload().catch((error) => { result = { sent: 0, errors: [error.message] }; });
+        return null;
+    };
     return null;";
+const UPLOAD: &str = "const [api, multipart, meta] = arguments;
+    return start(createUppy(api, { shouldUseMultipart: multipart }), meta);";
+const UPLOAD_LASTING: &str = "const [api, meta] = arguments;
+    return start(createLastingUppy(api), meta);";
+/// Answers the question whether to go on, as Uppy's dashboard does.
+const CONTINUE: &str = "watch(createLastingUppy(arguments[0]));
+    uppy.on('restored', () => uppy.emit('restore-confirmed'));
+    return null;";
+const UPLOAD_FORM: &str = "const [api, meta] = arguments;
+    return start(createFormUppy(api), meta);";
 const MIB: usize = 1024 * 1024;
 
 /// A site with Uppy; the API and S3 are of other origins.
@@ -69,19 +84,31 @@ async fn bundle(major: u32) -> Vec<u8> {
     output.stdout
 }
 
+fn meta(step: u32) -> Value {
+    json!({ "mail": "ana@example.com", "project": "Alba", "step": step })
+}
+
 impl World {
     /// Opens a site with this major of Uppy, and a file of this content chosen.
     async fn at_site(&self, major: u32, content: &[u8]) -> Site {
         let site = Site::start(major).await;
-        self.browser.open(&site.url).await;
+        self.open_site(&site).await;
         self.browser.attach("#file", &self.file("holiday.mp4", content)).await;
         site
     }
 
+    async fn open_site(&self, site: &Site) {
+        self.browser.open(&site.url).await;
+        self.browser.eval(START).await;
+    }
+
     /// Starts to upload the chosen file as this step of a project.
     async fn upload_by_uppy(&self, multipart: bool, step: u32) {
-        let meta = json!({ "mail": "ana@example.com", "project": "Alba", "step": step });
-        self.browser.eval_with(UPLOAD, [self.system.at.api.as_str().into(), multipart.into(), meta]).await;
+        self.browser.eval_with(UPLOAD, [self.api(), multipart.into(), meta(step)]).await;
+    }
+
+    fn api(&self) -> Value {
+        self.system.at.api.as_str().into()
     }
 
     async fn uppy_result(&self) -> Value {
@@ -118,6 +145,45 @@ async fn uppy_uploads_by_the_form_and_in_parts_and_by_a_link() {
         drop(site);
     }
     assert_eq!(world.system.videos("?project=Alba&step=2").await.len(), 2);
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn uppy_uploads_by_forms_that_the_site_asks_for() {
+    let world = World::start().await;
+    for major in MAJORS {
+        let content = content(major.into(), 6 * MIB);
+        let _site = world.at_site(major, &content).await;
+        world.browser.eval_with(UPLOAD_FORM, [world.api(), meta(major)]).await;
+        world.uppy_has_sent(major, &content).await;
+
+        world.browser.eval_with(UPLOAD_FORM, [world.api(), json!({ "project": "Alba", "step": major })]).await;
+        let result = world.uppy_result().await;
+        assert_eq!(result["sent"], 0, "{result}");
+        assert!(result["errors"][0].as_str().unwrap().contains("mail"), "the rule is told: {result}");
+    }
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn uppy_continues_after_a_reload_with_the_parts_that_are_missing() {
+    let world = World::start().await;
+    for major in MAJORS {
+        // Golden Retriever keeps files of up to 10 MB.
+        let content = content(major.into(), 9 * MIB);
+        let site = world.at_site(major, &content).await;
+        world.s3.slow().await;
+        world.browser.eval_with(UPLOAD_LASTING, [world.api(), meta(major)]).await;
+        world.until_a_part_is_stored().await;
+        world.open_site(&site).await;
+        let stored = world.stored_parts().await;
+        world.s3.restore().await;
+        world.browser.eval_with(CONTINUE, [world.api()]).await;
+        world.uppy_has_sent(major, &content).await;
+        let requests = world.requests().await;
+        assert_eq!(requests["created"], 0, "Uppy {major}: {requests:?}");
+        assert!(requests["parts"] <= 2 - stored as u64, "Uppy {major}: {stored} parts were stored, {requests:?}");
+    }
     world.end().await;
 }
 

@@ -2,5 +2,17 @@
 
 import AwsS3 from '@uppy/aws-s3';
 import Uppy from '@uppy/core';
+import GoldenRetriever from '@uppy/golden-retriever';
+import { form } from '../form.js';
 
+// Parts or forms, asked for by Uppy.
 window.createUppy = (api, options) => new Uppy().use(AwsS3, { endpoint: api, ...options });
+
+// Parts, one at a time, continued after a reload.
+window.createLastingUppy = (api) => createUppy(api, { shouldUseMultipart: true, limit: 1 }).use(GoldenRetriever);
+
+// Forms only, asked for by the site.
+window.createFormUppy = (api) => new Uppy().use(AwsS3, {
+    shouldUseMultipart: false,
+    getUploadParameters: ({ meta, type }) => form(api, meta, type),
+});
