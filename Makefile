@@ -27,9 +27,10 @@ test-deploy: ## Lint template.yaml, deploy it to a local AWS and test what was d
 	@tools/need "Python's venv" python3-venv python3 python3 -c "import ensurepip"
 	tests/deploy/run
 
-torture: ## Run the long forms of the fault and fuzz tests (an hour)
+torture: ## Run the long forms of the fault, fuzz and browser tests (an hour)
 	@tools/need ffmpeg ffmpeg ffmpeg
-	cargo test --profile local --package video-tests --test faults --test fuzz -- --ignored --nocapture
+	@tools/need chromedriver "chromium chromium-driver fonts-liberation" "chromium chromedriver"
+	cargo test --profile local --package video-tests --test faults --test fuzz --test pages -- --ignored --nocapture
 
 bench: ## Measure the functions and write docs/BENCHMARKS.md (Linux, a few minutes)
 	@tools/need valgrind valgrind valgrind

@@ -1,7 +1,7 @@
 //! The two web pages in a real browser, against a whole running system.
 //!
-//! The browsers are Debian's Chromium and WebKitGTK with their drivers. thirtyfour talks to it over WebDriver, a W3C standard, so browser
-//! and library can be updated independently, unlike with clients of the DevTools protocol alone.
+//! The browsers are Debian's Chromium and WebKitGTK with their drivers. thirtyfour talks to them over WebDriver, a W3C
+//! standard, so browser and library can be updated independently, unlike with clients of the DevTools protocol alone.
 
 mod admin;
 mod browser;
@@ -20,6 +20,7 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use video_local::Options;
 use video_tests::TestSystem;
 
 use crate::browser::Browser;
@@ -44,11 +45,18 @@ impl World {
     }
 
     async fn start_in(browser: Browser, variables: &[(&str, &str)]) -> Self {
-        let s3 = Proxy::start().await;
-        let endpoint = ("AWS_ENDPOINT_URL_S3".to_owned(), s3.url.clone());
         let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
-        let variables: Vec<_> = std::iter::once(endpoint).chain(variables.iter().map(own)).collect();
-        let system = TestSystem::start_with(|options| options.variables.extend(variables)).await;
+        Self::start_as(browser, |options| options.variables.extend(variables.iter().map(own))).await
+    }
+
+    /// Starts with options that `change` changes.
+    async fn start_as(browser: Browser, change: impl FnOnce(&mut Options)) -> Self {
+        let s3 = Proxy::start().await;
+        let system = TestSystem::start_with(|options| {
+            options.variables.push(("AWS_ENDPOINT_URL_S3".to_owned(), s3.url.clone()));
+            change(options);
+        })
+        .await;
         s3.forward_to(&system.at.s3);
         Self { system, s3, browser, files: tempfile::tempdir().unwrap() }
     }

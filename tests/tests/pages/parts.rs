@@ -1,17 +1,23 @@
 //! Large videos, which the upload page sends in parts: what a broken network, a reload and a cancel do to them.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Write;
 use std::path::PathBuf;
 
+use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::MultipartUpload;
 use serde_json::json;
+use tokio::io::AsyncReadExt;
 use video_tests::eventually;
 
 use crate::World;
+use crate::browser::Browser;
 
 /// Five parts, the last of which is smaller.
 const SIZE: usize = 40_000_000;
 const PART: f64 = 8_388_608.0;
+const CHUNK: usize = 1_000_000;
 const WAITING: &str = "left.textContent.startsWith('No connection')";
 /// What the page has asked for, by kind.
 const REQUESTS: &str = "return (() => {
@@ -50,12 +56,30 @@ pub fn content(seed: u64, size: usize) -> Vec<u8> {
     content
 }
 
+/// Returns content that is too large to be held at once.
+fn chunks(seed: u64, count: usize) -> impl Iterator<Item = Vec<u8>> {
+    let mut random = fastrand::Rng::with_seed(seed);
+    (0..count).map(move |_| {
+        let mut chunk = vec![0; CHUNK];
+        random.fill(&mut chunk);
+        chunk
+    })
+}
+
 impl World {
     /// Creates a large file and chooses it.
     async fn choose_large(&self, content: &[u8]) -> PathBuf {
         let file = self.file("holiday.mp4", content);
         self.choose_again(&file).await;
         file
+    }
+
+    /// Creates a file of these chunks to choose.
+    fn file_of(&self, name: &str, mut chunks: impl Iterator<Item = Vec<u8>>) -> PathBuf {
+        let path = self.file(name, &[]);
+        let mut file = File::create(&path).unwrap();
+        chunks.try_for_each(|chunk| file.write_all(&chunk)).unwrap();
+        path
     }
 
     async fn choose_again(&self, file: &std::path::Path) {
@@ -95,10 +119,25 @@ impl World {
 
     /// Asserts that the media bucket has this content, of the newest video of a query.
     pub async fn has_of(&self, query: &str, content: &[u8]) {
-        let key = self.system.videos(query).await[0]["video"].as_str().unwrap().to_owned();
-        let stored = self.system.s3().get_object().bucket(self.system.at.media_bucket).key(&key).send().await.unwrap();
-        let stored = stored.body.collect().await.unwrap().into_bytes();
+        let stored = self.stored(query).await.collect().await.unwrap().into_bytes();
         assert!(stored == content, "{} bytes are stored, {} were sent", stored.len(), content.len());
+    }
+
+    /// Asserts that the media bucket has these chunks, of the newest video.
+    async fn has_chunks(&self, chunks: impl Iterator<Item = Vec<u8>>) {
+        let mut stored = self.stored("").await.into_async_read();
+        for (number, chunk) in chunks.enumerate() {
+            let mut bytes = vec![0; chunk.len()];
+            stored.read_exact(&mut bytes).await.unwrap();
+            assert!(bytes == chunk, "chunk {number} is another one");
+        }
+        assert_eq!(stored.read(&mut [0]).await.unwrap(), 0, "nothing follows");
+    }
+
+    /// Returns what is stored of the newest video of a query.
+    async fn stored(&self, query: &str) -> ByteStream {
+        let key = self.system.videos(query).await[0]["video"].as_str().unwrap().to_owned();
+        self.system.s3().get_object().bucket(self.system.at.media_bucket).key(&key).send().await.unwrap().body
     }
 
     /// Asserts that the browser stores an upload, and none of these texts.
@@ -158,12 +197,12 @@ async fn a_large_video_goes_up_in_parts_and_goes_on_by_itself_after_the_connecti
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_long_upload_survives_five_cuts() {
-    const SIZE: usize = 200_000_000;
+async fn an_upload_of_a_gigabyte_survives_five_cuts() {
+    const COUNT: usize = 1000;
     let world = World::at_upload().await;
     let browser = &world.browser;
-    let content = content(2, SIZE);
-    world.choose_large(&content).await;
+    let file = world.file_of("holiday.mp4", chunks(2, COUNT));
+    world.choose_again(&file).await;
     world.watch_progress().await;
     browser.click("#send").await;
     for cut in 1..=5 {
@@ -173,8 +212,35 @@ async fn a_long_upload_survives_five_cuts() {
         world.s3.restore().await;
     }
     world.upload_shows("done").await;
-    world.has(&content).await;
-    world.never_went_back_by_more_than_a_part(SIZE).await;
+    world.has_chunks(chunks(2, COUNT)).await;
+    world.never_went_back_by_more_than_a_part(COUNT * CHUNK).await;
+    assert_eq!(world.requests().await["created"], 1);
+    world.end().await;
+}
+
+/// No disk needs to hold it: the file has no blocks, and the local S3 keeps sizes and hashes only.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "long form: make torture"]
+async fn a_video_of_20_gb_is_uploaded() {
+    const SIZE: u64 = 20_000_000_000;
+    let world = World::start_as(Browser::start().await, |options| {
+        options.variables.push(("MAX_UPLOAD_BYTES".to_owned(), SIZE.to_string()));
+        options.discard_parts = true;
+        options.deliver_events = false;
+    })
+    .await;
+    world.open_upload().await;
+    let file = world.file("holiday.mp4", &[]);
+    File::options().write(true).open(&file).unwrap().set_len(SIZE).unwrap();
+    world.choose_again(&file).await;
+    world.browser.click("#send").await;
+    for percent in 1..100 {
+        world.browser.until(&format!("progress.value >= 0.{percent:02}")).await;
+    }
+    world.upload_shows("done").await;
+    let objects = world.system.s3().list_objects_v2().bucket(world.system.at.media_bucket).send().await.unwrap();
+    let sizes: Vec<_> = objects.contents().iter().map(|object| object.size).collect();
+    assert_eq!(sizes, [Some(20_000_000_000)]);
     assert_eq!(world.requests().await["created"], 1);
     world.end().await;
 }
