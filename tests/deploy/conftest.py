@@ -1,5 +1,6 @@
-"""The local system from debug builds, for the tests that need no deployment."""
+"""The programs: the functions as `sam build` makes them, and the local system from debug builds."""
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -7,10 +8,38 @@ from pathlib import Path
 import pytest
 
 import template
+from deployment import PARAMETERS, command
+from deployment import WORK as DEPLOYMENT
 from permissions import MEDIA, OUTPUT
-from processes import clients, video_local
+from processes import REGION, clients, video_local
 
 WORK = template.ROOT / "target" / "witness"
+
+
+@pytest.fixture(scope="session")
+def built() -> Path:
+    """Runs `sam build` and returns its directory: the functions' programs and the template that names them."""
+    directory = DEPLOYMENT / "build"
+    environment = {**os.environ, "AWS_DEFAULT_REGION": REGION}
+    overrides = f"Architecture={PARAMETERS['Architecture']}"
+    command(
+        "sam",
+        "build",
+        "--build-dir",
+        directory,
+        "--parameter-overrides",
+        overrides,
+        environment=environment,
+        seconds=2400,
+    )
+    return directory
+
+
+@pytest.fixture(scope="session")
+def local_program() -> Path:
+    # --workspace: the features, and thus the dependencies, of the build that the other tests use.
+    command("tools/build-local", seconds=2400)
+    return template.ROOT / "target/debug/video-local"
 
 
 @pytest.fixture(scope="session")

@@ -67,9 +67,11 @@ def clients(endpoint: str, access_key_id: str, secret: str):
 class Cloud:
     """MiniStack: a local AWS that deploys templates, runs functions and enforces their roles."""
 
-    def __init__(self, port: int):
-        self.endpoint = f"http://127.0.0.1:{port}"
+    def __init__(self, port: int, tls: str):
         self.port = port
+        self.endpoint = f"http://127.0.0.1:{port}"
+        # The same over TLS, as far as MiniStack can tell.
+        self.tls = tls
         self.client = clients(self.endpoint, "test", "test")
 
     def environment(self) -> dict:
@@ -105,9 +107,9 @@ def cloud(directory: Path, transcoder: str):
         "AWS_ENDPOINT_URL_MEDIACONVERT": transcoder,
         "AWS_ENDPOINT_URL_ELASTIC_TRANSCODER": transcoder,
     }
-    here = Cloud(port)
     command, log = [sys.executable, "-m", "ministack"], directory / "ministack.log"
-    with tls_proxy(port) as s3, running(command, log, {**environment, "AWS_ENDPOINT_URL_S3": s3}) as process:
+    with tls_proxy(port) as tls, running(command, log, {**environment, "AWS_ENDPOINT_URL_S3": tls}) as process:
+        here = Cloud(port, tls)
 
         def answers():
             assert process.poll() is None, log.read_text()

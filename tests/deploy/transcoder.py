@@ -154,14 +154,22 @@ class Bridge:
             return job["status"] in ("COMPLETE", "ERROR", "CANCELED") and job
 
         job = eventually(ended, f"job {number} ends", 120)
-        settings = job["settings"]["outputGroups"][0]["outputGroupSettings"]["fileGroupSettings"]
-        destination = settings["destination"].removeprefix(f"s3://{self._output}/")
-        stem = job["settings"]["inputs"][0]["fileInput"].rsplit("/", 1)[-1].rsplit(".", 1)[0]
-        # A folder keeps the input's name; otherwise the destination ends with the name of the result.
-        key = f"{destination}{stem}.mp4" if destination.endswith("/") else f"{destination}.mp4"
-        if job["status"] == "COMPLETE":
+        groups = job["settings"]["outputGroups"] if job["status"] == "COMPLETE" else []
+        results = [self._results_of(group) for group in groups]
+        for key in (key for keys in results for key in keys):
             _copy(self._local_client("s3"), self._cloud.client("s3"), self._output, key)
-        self._report("mediaconvert", mediaconvert_event(job, f"s3://{self._output}/{key}"))
+        # Of many frames, AWS names the last one.
+        paths = [f"s3://{self._output}/{keys[-1]}" for keys in results if keys]
+        self._report("mediaconvert", mediaconvert_event(job, paths))
+
+    def _results_of(self, group: dict) -> list[str]:
+        """Returns the keys of what a job has made of an output group."""
+        output, settings = group["outputs"][0], group["outputGroupSettings"]["fileGroupSettings"]
+        prefix = settings["destination"].removeprefix(f"s3://{self._output}/") + output.get("nameModifier", "")
+        listed = self._local_client("s3").list_objects_v2(Bucket=self._output, Prefix=prefix)
+        is_picture = output["containerSettings"]["container"] == "RAW"
+        keys = sorted(found["Key"] for found in listed.get("Contents", []))
+        return [key for key in keys if key.endswith((".jpg", ".png")) == is_picture]
 
     def _watch_elastic_transcoder(self, number: str):
         def ended():
@@ -204,10 +212,11 @@ class Bridge:
 
 
 def _copy(source, target, bucket: str, key: str):
-    target.put_object(Bucket=bucket, Key=key, Body=source.get_object(Bucket=bucket, Key=key)["Body"].read())
+    found = source.get_object(Bucket=bucket, Key=key)
+    target.put_object(Bucket=bucket, Key=key, Body=found["Body"].read(), ContentType=found["ContentType"])
 
 
-def mediaconvert_event(job: dict, output: str) -> dict:
+def mediaconvert_event(job: dict, paths: list[str]) -> dict:
     """As docs.aws.amazon.com/mediaconvert/latest/ug/mediaconvert_cwe_events.html shows it."""
     detail = {
         "timestamp": job["createdAt"] * 1000,
@@ -218,7 +227,11 @@ def mediaconvert_event(job: dict, output: str) -> dict:
         "userMetadata": job["userMetadata"],
     }
     if job["status"] == "COMPLETE":
-        detail["outputGroupDetails"] = [{"outputDetails": [{"outputFilePaths": [output]}], "type": "FILE_GROUP"}]
+        # GetJob tells the same of each group but for its files.
+        detail["outputGroupDetails"] = [
+            {"type": "FILE_GROUP", "outputDetails": [{**group["outputDetails"][0], "outputFilePaths": [path]}]}
+            for group, path in zip(job["outputGroupDetails"], paths)
+        ]
     else:
         detail |= {"errorCode": job.get("errorCode"), "errorMessage": job.get("errorMessage")}
     return {
