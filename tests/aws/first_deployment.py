@@ -20,6 +20,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--stack", default="video-first-deployment", help="name of the stack (default: %(default)s)")
     parser.add_argument("--template", type=Path, help="a template that `sam build` has made; otherwise it is built now")
     parser.add_argument("--architecture", choices=["arm64", "x86_64"], default="arm64", help="default: %(default)s")
+    parser.add_argument("--parameter", action="append", default=[], metavar="NAME=VALUE", help="of template.yaml")
     parser.add_argument("--keep", action="store_true", help="remove nothing at the end")
     return parser.parse_args()
 
@@ -70,7 +71,7 @@ def use(stack: Stack) -> int:
 def main() -> int:
     chosen = arguments()
     identity = boto3.client("sts").get_caller_identity()
-    stack = Stack(chosen.stack, chosen.architecture, chosen.template)
+    stack = Stack(chosen.stack, chosen.template, [f"Architecture={chosen.architecture}", *chosen.parameter])
     print(f"Account {identity['Account']}, region {stack.region}, stack {stack.name}")
     stack.must_be_new()
     try:

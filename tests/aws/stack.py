@@ -15,8 +15,8 @@ RETAINED = ("AWS::S3::Bucket", "AWS::SQS::Queue", "AWS::DynamoDB::Table")
 class Stack:
     """A stack of the account and region that the caller's credentials belong to."""
 
-    def __init__(self, name: str, architecture: str, template: Path | None):
-        self.name, self.architecture, self.template = name, architecture, template
+    def __init__(self, name: str, template: Path | None, parameters: list[str]):
+        self.name, self.template, self.parameters = name, template, parameters
         self.session = boto3.Session()
         self.region = self.session.region_name
         if not self.region:
@@ -35,12 +35,12 @@ class Stack:
     def deploy(self):
         if not self.template:
             build = self.directory / "build"
-            _sam("build", "--build-dir", build, "--parameter-overrides", f"Architecture={self.architecture}")
+            _sam("build", "--build-dir", build, "--parameter-overrides", *self.parameters)
             self.template = build / "template.yaml"
         _sam(
             *("deploy", "--template-file", self.template, "--config-file", ROOT / "samconfig.toml"),
             *("--stack-name", self.name, "--s3-prefix", self.name, "--no-progressbar"),
-            *("--parameter-overrides", f"Architecture={self.architecture}"),
+            *("--parameter-overrides", *self.parameters),
         )
 
     def outputs(self) -> dict[str, str]:

@@ -8,12 +8,18 @@ from pathlib import Path
 import requests
 
 import template
-from processes import eventually
+from processes import ACCOUNT, REGION, eventually
 from transcoder import Bridge
 
 WORK = template.ROOT / "target" / "deploy"
 ORIGIN = "https://www.example.com"
-PARAMETERS = {"Architecture": "x86_64" if os.uname().machine == "x86_64" else "arm64", "AllowedOrigin": ORIGIN}
+# MiniStack cannot create the queue.
+QUEUE = f"arn:aws:mediaconvert:{REGION}:{ACCOUNT}:queues/Default"
+PARAMETERS = {
+    "Architecture": "x86_64" if os.uname().machine == "x86_64" else "arm64",
+    "AllowedOrigin": ORIGIN,
+    "MediaConvertQueueArn": QUEUE,
+}
 
 
 def command(*words, environment=None, seconds=300) -> str:

@@ -8,7 +8,7 @@ import pytest
 
 import template
 from api_gateway import api_gateway
-from deployment import PARAMETERS, WORK, Deployment
+from deployment import PARAMETERS, QUEUE, WORK, Deployment
 from processes import cloud, clients, video_local
 from transcoder import Bridge
 
@@ -36,6 +36,7 @@ def deployment(built, local_program, directory):
 
 def run(deployment: Deployment, gateway: dict) -> subprocess.CompletedProcess:
     words = ["--template", deployment.built / "template.yaml", "--architecture", PARAMETERS["Architecture"]]
+    words += ["--parameter", f"MediaConvertQueueArn={QUEUE}"]
     endpoints = {
         "AWS_ENDPOINT_URL": deployment.cloud.tls,
         "AWS_ENDPOINT_URL_MEDIACONVERT": deployment.bridge.url,

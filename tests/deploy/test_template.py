@@ -633,10 +633,21 @@ def test_a_budget_is_created_only_with_an_amount_and_somebody_to_tell():
 
 
 def test_failed_jobs_are_counted_in_the_queue_that_jobs_are_submitted_to():
-    """With MediaConvertQueueArn, only there: jobs of other systems in the default queue set off no alarm."""
+    """Only there: jobs of other systems in the default queue set off no alarm."""
     (dimension,) = properties("JobsFailedAlarm")["Dimensions"]
     submitted_to = properties("EventsFunction")["Environment"]["Variables"]["MEDIACONVERT_QUEUE_ARN"]
     assert dimension == {"Name": "Queue", "Value": submitted_to}
+
+
+def test_a_stack_has_a_mediaconvert_queue_of_its_own_unless_one_is_named():
+    queue, named = RESOURCES["MediaConvertQueue"], {"Ref": "MediaConvertQueueArn"}
+    assert queue["Condition"] == "CreatesMediaConvertQueue"
+    assert queue["Properties"]["PricingPlan"] == "ON_DEMAND"
+    assert T["Conditions"]["CreatesMediaConvertQueue"] == {"Fn::Not": [{"Condition": "HasMediaConvertQueue"}]}
+    chosen = {"Fn::If": ["HasMediaConvertQueue", named, {"Fn::GetAtt": ["MediaConvertQueue", "Arn"]}]}
+    assert properties("EventsFunction")["Environment"]["Variables"]["MEDIACONVERT_QUEUE_ARN"] == chosen
+    (submitted,) = [s for s in statements(ROLES["EventsRole"]) if "mediaconvert:CreateJob" in s["Action"]]
+    assert submitted["Resource"] == chosen
 
 
 @pytest.mark.parametrize("section", ["Parameters", "Outputs"])
