@@ -166,8 +166,9 @@ def _assert_720p(content: bytes, upload: Upload):
     probe = subprocess.run(command, input=content, capture_output=True, timeout=60)
     assert probe.returncode == 0, f"{upload.video.name}: {probe.stderr.decode()}"
     streams = {stream["codec_type"]: stream for stream in json.loads(probe.stdout)["streams"]}
-    assert (streams["video"]["codec_name"], streams["video"]["height"]) == ("h264", 720), f"{upload.video.name}: {streams}"
-    assert ("audio" in streams) == upload.video.has_sound, f"{upload.video.name}: {streams}"
+    told, picture = f"{upload.video.name}: {streams}", streams["video"]
+    assert (picture["codec_name"], picture["height"]) == ("h264", 720), told
+    assert ("audio" in streams) == upload.video.has_sound, told
 
 
 def _seconds(record: dict) -> int:

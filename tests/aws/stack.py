@@ -10,6 +10,8 @@ from botocore.exceptions import ClientError
 ROOT = Path(__file__).resolve().parents[2]
 # What the templates retain when their stack is deleted.
 RETAINED = ("AWS::S3::Bucket", "AWS::SQS::Queue", "AWS::DynamoDB::Table")
+# What the services say of one that does not exist.
+GONE = ("NoSuchBucket", "AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist", "ResourceNotFoundException")
 
 
 class Stack:
@@ -114,8 +116,7 @@ def _unless_gone(remove, name: str):
     try:
         remove(name)
     except ClientError as error:
-        gone = ("ResourceNotFoundException", "NoSuchBucket", "AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist")
-        if error.response["Error"]["Code"] not in gone:
+        if error.response["Error"]["Code"] not in GONE:
             raise
 
 

@@ -126,5 +126,6 @@ class System:
 
 
 def _json(response: requests.Response):
-    assert response.ok, f"{response.request.method} {response.url.split('?')[0]}: {response.status_code} {response.text}"
+    request = f"{response.request.method} {response.url.split('?')[0]}"
+    assert response.ok, f"{request}: {response.status_code} {response.text}"
     return response.json()
