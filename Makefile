@@ -34,6 +34,7 @@ torture: ## Run the long forms of the fault, fuzz and browser tests (an hour)
 
 bench: ## Measure the functions and write docs/BENCHMARKS.md (Linux, a few minutes)
 	@tools/need valgrind valgrind valgrind
+	@tools/need npm "nodejs npm" node
 	@tools/need openssl openssl openssl
 	@tools/need "Python's venv" python3-venv python3 python3 -c "import ensurepip"
 	cargo run --profile local --package video-benches

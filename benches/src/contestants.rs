@@ -6,23 +6,26 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use crate::machine::run;
+use crate::events::{form_event, upload_event};
 
 /// A function that is measured.
 pub struct Contestant {
     /// The name in the report.
     pub name: &'static str,
-    program: PathBuf,
-    arguments: Vec<&'static str>,
+    /// What is started.
+    pub program: PathBuf,
+    /// Its arguments.
+    pub arguments: Vec<String>,
     /// Environment variables of this contestant alone.
-    variables: Vec<(&'static str, &'static str)>,
+    pub variables: Vec<(&'static str, String)>,
     /// Every file that a start reads.
     pub files: Vec<PathBuf>,
     /// The event that it is invoked with.
     pub event: Arc<[u8]>,
-    is_expected: fn(&Value) -> bool,
+    /// Whether a response is right.
+    pub is_expected: fn(&Value) -> bool,
     /// How many items each event writes to DynamoDB.
     pub writes: usize,
     /// Whether an interpreter runs it: it is started less often, and its instructions are not counted.
@@ -43,10 +46,12 @@ pub struct Endpoints<'a> {
 pub const FLOOR: &str = "std-only loop";
 pub const HELLO: &str = "trimmed hello";
 pub const PUT_ITEM: &str = "raw PutItem";
+pub const SDK_FLOOR: &str = "sdk-floor";
 pub const API: &str = "video-api";
+pub const API_BEFORE: &str = "video-api, before";
+pub const SDK_FLOOR_OF_EVENTS: &str = "sdk-floor, events";
 pub const EVENTS: &str = "video-events";
 pub const EVENTS_OF_ELASTIC_TRANSCODER: &str = "video-events, Elastic Transcoder";
-pub const CHALICE: &str = "Chalice";
 
 /// Returns the root of the repository.
 pub fn root() -> &'static Path {
@@ -58,80 +63,55 @@ pub fn target() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
 }
 
+/// Returns the contestants in Rust, whose programs are in this directory.
+pub fn compiled(programs: &Path) -> Vec<Contestant> {
+    let of_form =
+        |name, program, is_expected, writes| in_rust(name, programs.join(program), form_event(), is_expected, writes);
+    let of_upload = |name, program| in_rust(name, programs.join(program), upload_event(), Value::is_null, 2);
+    vec![
+        of_form(FLOOR, "bench-floor", is_hello, 0),
+        of_form(HELLO, "bench-hello", is_hello, 0),
+        of_form(PUT_ITEM, "bench-put-item", |answer| answer["statusCode"] == 200, 1),
+        of_form(SDK_FLOOR, "bench-sdk-floor", is_form, 1),
+        of_form(API, "video-api", is_form, 1),
+        on_elastic_transcoder(of_upload(SDK_FLOOR_OF_EVENTS, "bench-sdk-floor-events")),
+        on_elastic_transcoder(of_upload(EVENTS_OF_ELASTIC_TRANSCODER, "video-events")),
+        of_upload(EVENTS, "video-events"),
+    ]
+}
+
+/// Returns another build of the API, to compare the two in one run.
+pub fn before(program: PathBuf) -> Contestant {
+    in_rust(API_BEFORE, program, form_event(), is_form, 1)
+}
+
+fn in_rust(
+    name: &'static str,
+    program: PathBuf,
+    event: Arc<[u8]>,
+    is_expected: fn(&Value) -> bool,
+    writes: usize,
+) -> Contestant {
+    let files = vec![program.clone()];
+    Contestant {
+        name,
+        program,
+        arguments: vec![],
+        variables: vec![],
+        files,
+        event,
+        is_expected,
+        writes,
+        interpreted: false,
+    }
+}
+
+fn on_elastic_transcoder(contestant: Contestant) -> Contestant {
+    let variables = [("TRANSCODER", "elastictranscoder"), ("PIPELINE_NAME", "1111111111111-abcde1")];
+    Contestant { variables: variables.map(|(name, value)| (name, value.to_owned())).into(), ..contestant }
+}
+
 impl Contestant {
-    /// Builds the Rust contestants, each package by itself as for a deployment.
-    pub fn build() -> io::Result<()> {
-        for package in ["video-bench-contestants", "video-api", "video-events"] {
-            let mut build = Command::new(env!("CARGO"));
-            build.args(["build", "--release", "--package", package]).current_dir(root());
-            if !build.status()?.success() {
-                return Err(io::Error::other(format!("{package} failed to build")));
-            }
-        }
-        Ok(())
-    }
-
-    /// Returns the Rust contestants.
-    pub fn compiled() -> Vec<Self> {
-        let form: Arc<[u8]> = form_event().to_string().into_bytes().into();
-        let upload = include_bytes!("../../crates/events/fixtures/s3_object_created.json").as_slice().into();
-        let compiled = |name, binary: &str, event: &Arc<[u8]>, is_expected, writes| {
-            let program = target().join("release").join(binary);
-            let files = vec![program.clone()];
-            Self {
-                name,
-                program,
-                arguments: vec![],
-                variables: vec![],
-                files,
-                event: Arc::clone(event),
-                is_expected,
-                writes,
-                interpreted: false,
-            }
-        };
-        vec![
-            compiled(FLOOR, "bench-floor", &form, is_hello, 0),
-            compiled(HELLO, "bench-hello", &form, is_hello, 0),
-            compiled(PUT_ITEM, "bench-put-item", &form, |answer| answer["statusCode"] == 200, 1),
-            compiled(API, "video-api", &form, is_form, 1),
-            compiled(EVENTS, "video-events", &upload, Value::is_null, 2),
-            Self {
-                variables: vec![("TRANSCODER", "elastictranscoder"), ("PIPELINE_NAME", "1111111111111-abcde1")],
-                ..compiled(EVENTS_OF_ELASTIC_TRANSCODER, "video-events", &upload, Value::is_null, 2)
-            },
-        ]
-    }
-
-    /// Returns the Chalice app, installed in a Python environment of its own.
-    pub fn chalice() -> io::Result<Self> {
-        let environment = target().join("bench").join("python");
-        let (python, app) = (environment.join("bin/python"), root().join("benches/chalice"));
-        let path = environment.display().to_string();
-        if !python.exists() {
-            run("python3", &["-m", "venv", &path])?;
-        }
-        let (pip, requirements) = (environment.join("bin/pip"), app.join("requirements.txt"));
-        run(&pip.display().to_string(), &["install", "--quiet", "-r", &requirements.display().to_string()])?;
-        let interpreter = run(
-            &python.display().to_string(),
-            &["-c", "import os, sys, sysconfig; print(os.path.realpath(sys.executable), sysconfig.get_path('stdlib'))"],
-        )?;
-        let files = interpreter.split(' ').map(PathBuf::from).chain([environment, app.join("app.py")]).collect();
-        let event = rest_form_event().to_string().into_bytes().into();
-        Ok(Self {
-            name: CHALICE,
-            program: python,
-            arguments: vec!["-m", "awslambdaric", "app.app"],
-            variables: vec![],
-            files,
-            event,
-            is_expected: is_form,
-            writes: 1,
-            interpreted: true,
-        })
-    }
-
     /// Returns the command that starts it as on Lambda.
     pub fn command(&self, endpoints: Endpoints) -> Command {
         let mut command = Command::new(&self.program);
@@ -152,7 +132,7 @@ impl Contestant {
     /// Sets what Lambda and the template set, with a session token of about the usual length.
     fn set_environment(&self, command: &mut Command, endpoints: Endpoints) {
         let authorities = endpoints.authorities.display().to_string();
-        let (token, app) = ("t".repeat(800), root().join("benches/chalice").display().to_string());
+        let token = "t".repeat(800);
         command.env_clear().current_dir(root()).envs([
             ("AWS_LAMBDA_FUNCTION_NAME", "bench"),
             ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
@@ -172,13 +152,12 @@ impl Contestant {
             ("MEDIACONVERT_ROLE_ARN", "arn:aws:iam::111122223333:role/mediaconvert"),
             ("ADMIN_USERNAME", "admin"),
             ("ADMIN_PASSWORD", "local"),
-            ("PYTHONPATH", &app),
-            ("PYTHONDONTWRITEBYTECODE", "1"),
         ]);
         if endpoints.dynamodb.starts_with("https:") {
-            command.envs(["SSL_CERT_FILE", "AWS_CA_BUNDLE"].map(|name| (name, &authorities)));
+            let variables = ["SSL_CERT_FILE", "AWS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS"];
+            command.envs(variables.map(|name| (name, &authorities)));
         }
-        command.envs(self.variables.iter().copied());
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
     }
 
     /// Checks the response to the event.
@@ -204,49 +183,22 @@ fn is_hello(answer: &Value) -> bool {
     answer["statusCode"] == 200 && answer["body"] == r#"{"hello":"world"}"#
 }
 
-fn is_form(answer: &Value) -> bool {
-    let form: Value = answer["body"].as_str().and_then(|body| serde_json::from_str(body).ok()).unwrap_or_default();
+/// Returns whether this is a signed form; the SDKs spell the names of its fields in two ways.
+pub fn is_form(answer: &Value) -> bool {
+    let form = body_of(answer);
     let fields = &form["fields"];
+    let signature = fields["x-amz-signature"].as_str().or(fields["X-Amz-Signature"].as_str());
     answer["statusCode"] == 200
         && fields["key"] == "testProject/0/e78b913d3d3d5eb5162a.webm"
-        && fields["x-amz-signature"].as_str().is_some_and(|signature| signature.len() == 64)
+        && signature.is_some_and(|signature| signature.len() == 64)
 }
 
 /// Returns whether this is a page of 100 records.
 pub fn is_page(answer: &Result<Vec<u8>, String>) -> bool {
     let answer: Value = answer.as_ref().ok().and_then(|text| serde_json::from_slice(text).ok()).unwrap_or_default();
-    let page: Value = answer["body"].as_str().and_then(|body| serde_json::from_str(body).ok()).unwrap_or_default();
-    page.as_array().is_some_and(|records| records.len() == 100)
+    body_of(&answer).as_array().is_some_and(|records| records.len() == 100)
 }
 
-/// Returns the request of an upload form as the event of an HTTP API (payload version 2.0).
-fn form_event() -> Value {
-    serde_json::from_str(include_str!("../../tests/fixtures/http_api_v2.json")).unwrap_or_default()
-}
-
-/// Returns the same event with a body of `bytes`.
-pub fn form_event_of(bytes: usize) -> Arc<[u8]> {
-    let mut event = form_event();
-    event["body"] = json!("x".repeat(bytes));
-    event.to_string().into_bytes().into()
-}
-
-/// Returns the request of the admin's list.
-pub fn videos_event() -> Arc<[u8]> {
-    let mut event = form_event();
-    event["rawPath"] = json!("/videos");
-    event["requestContext"]["http"]["path"] = json!("/videos");
-    event["rawQueryString"] = json!("");
-    event["headers"]["authorization"] = json!("Basic YWRtaW46bG9jYWw=");
-    event.to_string().into_bytes().into()
-}
-
-/// Returns the request of an upload form as the event of a Chalice app's REST API.
-fn rest_form_event() -> Value {
-    let event = serde_json::from_str(include_str!("../../tests/fixtures/rest_api_v1.json"));
-    let mut event: Value = event.unwrap_or_default();
-    event["resource"] = json!("/presignedurl/{project}/{step}");
-    event["requestContext"]["resourcePath"] = json!("/presignedurl/{project}/{step}");
-    event["pathParameters"] = json!({ "project": "testProject", "step": "0" });
-    event
+fn body_of(answer: &Value) -> Value {
+    answer["body"].as_str().and_then(|body| serde_json::from_str(body).ok()).unwrap_or_default()
 }

@@ -15,6 +15,8 @@ pub enum Figure {
     First,
     /// The same with the share of a core that a function of 128 MB has. Milliseconds.
     FirstThrottled,
+    /// A cold start: [`Self::InitWarm`] and [`Self::First`] of one process together. Milliseconds.
+    ColdStart,
     /// The median of warm invocations over TLS. Milliseconds.
     P50,
     /// Their 99th percentile. Milliseconds.
@@ -50,6 +52,7 @@ impl Figure {
             Self::InitHttp => ("init, warm cache, HTTP", "ms"),
             Self::First => ("first invoke", "ms"),
             Self::FirstThrottled => ("first invoke, 128 MB", "ms"),
+            Self::ColdStart => ("init + first invoke", "ms"),
             Self::P50 => ("warm p50", "ms"),
             Self::P99 => ("warm p99", "ms"),
             Self::Cpu => ("warm CPU, TLS", "µs"),

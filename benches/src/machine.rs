@@ -80,6 +80,11 @@ impl Drop for Quota {
     }
 }
 
+/// Writes everything to disk, so that [`evict`] can evict it.
+pub fn sync() {
+    rustix::fs::sync();
+}
+
 /// Evicts a file, or all files in a directory, from the disk cache; pages that other processes have mapped stay.
 pub fn evict(path: &Path) -> io::Result<()> {
     if path.is_dir() {
@@ -89,7 +94,6 @@ pub fn evict(path: &Path) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         opened => opened?,
     };
-    file.sync_all()?;
     Ok(rustix::fs::fadvise(&file, 0, None, Advice::DontNeed)?)
 }
 

@@ -1,14 +1,21 @@
-//! The bench: compares the functions, as processes, with minimal functions and with the same API in Python.
+//! The bench: compares the functions, as processes, with minimal functions and with the same form in Node.js and Python.
 //!
-//! `cargo run --profile local --package video-benches` takes a few minutes and writes `target/bench.json` and
-//! `docs/BENCHMARKS.md`. `-- --smoke` runs everything once and writes nothing; `-- --built` skips the build.
+//! `cargo run --profile local --package video-benches` takes a few minutes and writes `target/bench.json`,
+//! `docs/BENCHMARKS.md`, `docs/benchmarks.svg` and the README's table. `-- --smoke` runs everything once and writes
+//! nothing; `-- --built` skips the build; `-- --before PROGRAM` measures another build of the API beside this one.
 
 #[cfg(target_os = "linux")]
 mod aws;
 #[cfg(target_os = "linux")]
+mod build;
+#[cfg(target_os = "linux")]
 mod contestants;
 #[cfg(target_os = "linux")]
+mod events;
+#[cfg(target_os = "linux")]
 mod figures;
+#[cfg(target_os = "linux")]
+mod goals;
 #[cfg(target_os = "linux")]
 mod http;
 #[cfg(target_os = "linux")]
@@ -18,17 +25,28 @@ mod machine;
 #[cfg(target_os = "linux")]
 mod measure;
 #[cfg(target_os = "linux")]
+mod peers;
+#[cfg(target_os = "linux")]
+mod plot;
+#[cfg(target_os = "linux")]
 mod process;
 mod records;
 #[cfg(target_os = "linux")]
 mod report;
 #[cfg(target_os = "linux")]
 mod runtime_api;
+#[cfg(target_os = "linux")]
+mod summary;
 
 #[cfg(target_os = "linux")]
 fn main() -> std::process::ExitCode {
-    let given = |option: &str| std::env::args().any(|argument| argument == option);
-    let done = if given("--lists") { linux::lists() } else { linux::bench(given("--smoke"), given("--built")) };
+    let arguments: Vec<String> = std::env::args().collect();
+    let place = |option: &str| arguments.iter().position(|argument| argument == option);
+    let before = place("--before").and_then(|place| arguments.get(place + 1)).map(std::path::PathBuf::from);
+    let done = match place("--lists") {
+        Some(_) => linux::lists(),
+        None => linux::bench(place("--smoke").is_some(), place("--built").is_some(), before),
+    };
     match done {
         Ok(()) => std::process::ExitCode::SUCCESS,
         Err(error) => {
@@ -46,41 +64,51 @@ fn main() -> std::process::ExitCode {
 
 #[cfg(target_os = "linux")]
 mod linux {
+    use std::fs;
     use std::io;
+    use std::path::PathBuf;
 
     use crate::aws::Aws;
-    use crate::contestants::{Contestant, root, target};
+    use crate::build::Profile;
+    use crate::contestants::{self, root, target};
     use crate::figures::Figures;
     use crate::machine::{self, Cores, run};
     use crate::measure::{Bench, Plan, TABLE_SIZES, has};
+    use crate::peers::peers;
     use crate::report::{self, Report};
-    use crate::{lists, records};
+    use crate::{lists, plot, records, summary};
 
-    pub fn bench(smoke: bool, built: bool) -> io::Result<()> {
+    pub fn bench(smoke: bool, built: bool, before: Option<PathBuf>) -> io::Result<()> {
+        let (plan, profile) = if smoke { (smallest_plan(), Profile::Dev) } else { (plan(), Profile::Release) };
         if !built {
-            Contestant::build()?;
+            profile.build()?;
         }
-        let mut contestants = Contestant::compiled();
-        if !smoke {
-            contestants.push(Contestant::chalice()?);
-        }
+        let mut contestants = contestants::compiled(&profile.directory());
+        contestants.extend(before.map(contestants::before));
+        contestants.extend(peers()?);
         let scratch = tempfile::tempdir()?;
         let cores = Cores::split()?;
         // Created after the split, so that its threads do not run on the contestants' core.
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
         let aws = Aws::start(scratch.path())?;
-        let plan = if smoke { smallest_plan() } else { plan() };
         let mut bench = Bench { plan, cores, aws, contestants, figures: Figures::default(), scratch: scratch.path() };
         bench.run(&runtime)?;
+        publish(&bench.figures, !smoke)
+    }
 
-        let report = Report::new(&bench.figures, machine::description(), versions());
-        let document = report.document(&bench.figures);
-        println!("{document}");
-        if smoke {
-            Ok(())
-        } else {
-            report.write(&document, &target().join("bench.json"), &root().join("docs/BENCHMARKS.md"))
+    /// Prints the report, and writes it with what the README shows of it.
+    fn publish(figures: &Figures, write: bool) -> io::Result<()> {
+        let (machine, docs) = (machine::description(), root().join("docs"));
+        let (table, picture) = (summary::table(figures), plot::svg(figures, &machine));
+        let report = Report::new(figures, machine, versions());
+        let document = report.document(figures);
+        println!("{document}{table}");
+        if write {
+            report.write(&document, &target().join("bench.json"), &docs.join("BENCHMARKS.md"))?;
+            fs::write(docs.join("benchmarks.svg"), picture)?;
+            summary::write(figures, &root().join("README.md"))?;
         }
+        Ok(())
     }
 
     /// Measures the lists alone, in this process and without the contestants.
@@ -103,20 +131,37 @@ mod linux {
 
     fn plan() -> Plan {
         let counted = has("valgrind").then_some((100, 600));
-        Plan { rounds: 3, starts: 10, warm: 1000, counted, tables: TABLE_SIZES.into(), pages: 250 }
+        Plan {
+            rounds: 3,
+            starts: 10,
+            warm: 1000,
+            compressed: usize::MAX,
+            counted,
+            tables: TABLE_SIZES.into(),
+            pages: 250,
+        }
     }
 
     /// Everything once, and nothing that needs a tool.
     fn smallest_plan() -> Plan {
-        Plan { rounds: 1, starts: 1, warm: 20, counted: None, tables: vec![1_000], pages: 10 }
+        Plan { rounds: 1, starts: 1, warm: 20, compressed: 1, counted: None, tables: vec![1_000], pages: 10 }
     }
 
     fn versions() -> Vec<String> {
+        let programs = ["rustc", "node", "python3", "valgrind"].map(|program| {
+            let version = run(program, &["--version"]).ok()?;
+            Some(if program == "node" { format!("Node.js {version}") } else { version })
+        });
+        programs.into_iter().flatten().chain(pinned()).collect()
+    }
+
+    /// Returns the packages that the peers are compared by, with their versions.
+    fn pinned() -> Vec<String> {
         let python = include_str!("../chalice/requirements.txt").lines();
-        let pinned =
-            python.filter(|line| ["awslambdaric", "boto3", "chalice"].iter().any(|name| line.starts_with(name)));
-        let programs = [("rustc", "--version"), ("python3", "--version"), ("valgrind", "--version")];
-        let programs = programs.iter().filter_map(|(program, argument)| run(program, &[argument]).ok());
-        programs.chain(pinned.map(|line| line.replace("==", " "))).collect()
+        let python = python.filter(|line| ["awslambdaric", "boto3", "chalice"].iter().any(|it| line.starts_with(it)));
+        let node: serde_json::Value = serde_json::from_str(include_str!("../node/package.json")).unwrap_or_default();
+        let client = "@aws-sdk/client-dynamodb";
+        let node = node["dependencies"][client].as_str().map(|version| format!("{client} {version}"));
+        python.map(|line| line.replace("==", " ")).chain(node).collect()
     }
 }

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::aws::Aws;
-use crate::contestants::{API, Contestant, EVENTS, Endpoints, form_event_of, is_page, videos_event};
+use crate::contestants::{API, API_BEFORE, Contestant, EVENTS, Endpoints, is_page};
+use crate::events::{form_event_of, padded, videos_event};
 use crate::figures::{Figure, Figures, quantile};
 use crate::lists;
 use crate::machine::{self, Cores, Quota};
@@ -24,6 +25,8 @@ pub struct Plan {
     pub starts: usize,
     /// Warm invocations in each round; the first fifth is dropped.
     pub warm: usize,
+    /// How many of the programs are compressed: unstripped ones take their time.
+    pub compressed: usize,
     /// Invocations of the shorter and of the longer run under callgrind; none without valgrind.
     pub counted: Option<(usize, usize)>,
     /// Records of the tables that pages are read from.
@@ -40,13 +43,13 @@ pub const TABLE_SIZES: [usize; 3] = [1_000, 100_000, 1_000_000];
 pub const EVENT_SIZES: [usize; 2] = [1_000, 1_000_000];
 
 /// Returns the report's name of a page of 100 out of `count` records.
-pub fn page_of(count: usize) -> String {
-    format!("/videos, {count} records")
+pub fn page_of(contestant: &str, count: usize) -> String {
+    format!("{contestant}, /videos, {count} records")
 }
 
 /// Returns its name of a form beside `count` records.
-pub fn form_among(count: usize) -> String {
-    format!("/presignedurl, {count} records")
+pub fn form_among(contestant: &str, count: usize) -> String {
+    format!("{contestant}, /presignedurl, {count} records")
 }
 
 /// Returns its name of an event of `bytes`.
@@ -76,6 +79,7 @@ impl Bench<'_> {
     /// Measures every figure.
     pub fn run(&mut self, runtime: &tokio::runtime::Runtime) -> io::Result<()> {
         let contestants = std::mem::take(&mut self.contestants);
+        machine::sync();
         for round in 1..=self.plan.rounds {
             eprintln!("round {round} of {}: starts", self.plan.rounds);
             self.starts(&contestants)?;
@@ -84,16 +88,17 @@ impl Bench<'_> {
                 self.warm(contestant)?;
             }
         }
-        for contestant in contestants.iter().filter(|contestant| !contestant.interpreted) {
+        let compiled = || contestants.iter().filter(|contestant| !contestant.interpreted);
+        for contestant in compiled().take(self.plan.compressed) {
             let (size, zip) = contestant.size()?;
             self.figures.add(contestant.name, Figure::Size, megabytes(size));
             self.figures.add(contestant.name, Figure::Zip, megabytes(zip));
+        }
+        for contestant in compiled() {
             self.instructions(contestant)?;
         }
-        let api = contestants.iter().find(|contestant| contestant.name == API);
-        if let Some(api) = api {
-            self.tables(api, runtime)?;
-        }
+        let apis: Vec<_> = contestants.iter().filter(|one| [API, API_BEFORE].contains(&one.name)).collect();
+        self.tables(&apis, runtime)?;
         for contestant in contestants.iter().filter(|contestant| [API, EVENTS].contains(&contestant.name)) {
             self.large_events(contestant)?;
         }
@@ -116,7 +121,8 @@ impl Bench<'_> {
 
                 let process = self.start(contestant, self.tls())?;
                 self.figures.add(contestant.name, Figure::InitWarm, milliseconds(process.init));
-                self.first(contestant, &process, Figure::First)?;
+                let first = self.first(contestant, &process, Figure::First)?;
+                self.figures.add(contestant.name, Figure::ColdStart, milliseconds(process.init + first));
                 drop(process);
 
                 if let Some(quota) = Quota::of_memory(SMALLEST_FUNCTION) {
@@ -134,11 +140,11 @@ impl Bench<'_> {
         Process::start(&mut contestant.command(endpoints), &self.cores)
     }
 
-    fn first(&mut self, contestant: &Contestant, process: &Process, figure: Figure) -> io::Result<()> {
+    fn first(&mut self, contestant: &Contestant, process: &Process, figure: Figure) -> io::Result<Duration> {
         let answer = process.invoke(&contestant.event)?;
         contestant.check(answer.body)?;
         self.figures.add(contestant.name, figure, milliseconds(answer.took));
-        Ok(())
+        Ok(answer.took)
     }
 
     /// Measures warm invocations over TLS and over HTTP.
@@ -196,7 +202,7 @@ impl Bench<'_> {
     }
 
     /// Measures the admin's first page of 100, and a form, with tables of several sizes.
-    fn tables(&mut self, api: &Contestant, runtime: &tokio::runtime::Runtime) -> io::Result<()> {
+    fn tables(&mut self, apis: &[&Contestant], runtime: &tokio::runtime::Runtime) -> io::Result<()> {
         let mut tables = Vec::new();
         for &count in &self.plan.tables {
             eprintln!("a table of {count} records");
@@ -204,17 +210,23 @@ impl Bench<'_> {
         }
         for _ in 0..self.plan.rounds {
             for (count, endpoint) in &tables {
-                let mut page = |answer| {
-                    is_page(&answer).then_some(()).ok_or_else(|| io::Error::other("the response is not a page of 100"))
-                };
-                let process = self.start(api, Endpoints { dynamodb: endpoint, ..self.http() })?;
-                self.grow(&page_of(*count), &process, &videos_event(), &mut page)?;
-                let process = self.start(api, Endpoints { dynamodb: endpoint, ..self.http() })?;
-                self.grow(&form_among(*count), &process, &api.event, &mut |answer| api.check(answer))?;
+                for api in apis {
+                    self.table(api, *count, endpoint)?;
+                }
                 lists::measure(runtime, endpoint, *count, self.plan.pages, &mut self.figures)?;
             }
         }
         Ok(())
+    }
+
+    fn table(&mut self, api: &Contestant, count: usize, endpoint: &str) -> io::Result<()> {
+        let mut page = |answer| {
+            is_page(&answer).then_some(()).ok_or_else(|| io::Error::other("the response is not a page of 100"))
+        };
+        let process = self.start(api, Endpoints { dynamodb: endpoint, ..self.http() })?;
+        self.grow(&page_of(api.name, count), &process, &videos_event(), &mut page)?;
+        let process = self.start(api, Endpoints { dynamodb: endpoint, ..self.http() })?;
+        self.grow(&form_among(api.name, count), &process, &api.event, &mut |answer| api.check(answer))
     }
 
     /// Measures small and large events: a function should copy an event only once.
@@ -244,13 +256,6 @@ impl Bench<'_> {
         self.figures.add(name, Figure::Memory, megabytes(process.peak_memory()?));
         Ok(())
     }
-}
-
-/// Returns the event with a member of `bytes` that no function reads.
-fn padded(event: &[u8], bytes: usize) -> io::Result<Arc<[u8]>> {
-    let mut event: serde_json::Value = serde_json::from_slice(event).map_err(io::Error::other)?;
-    event["Records"][0]["responseElements"]["x-amz-id-2"] = "x".repeat(bytes).into();
-    Ok(event.to_string().into_bytes().into())
 }
 
 /// The cost of warm invocations.

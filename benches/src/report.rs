@@ -1,4 +1,4 @@
-//! The report: the goals as ratios, in Markdown and in JSON.
+//! The report: goals and figures, in Markdown and in JSON.
 
 use std::fmt::Write;
 use std::fs;
@@ -7,10 +7,14 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use crate::contestants::{API, CHALICE, EVENTS, EVENTS_OF_ELASTIC_TRANSCODER, FLOOR, HELLO, PUT_ITEM};
+use crate::contestants::{
+    API, API_BEFORE, EVENTS, EVENTS_OF_ELASTIC_TRANSCODER, FLOOR, HELLO, PUT_ITEM, SDK_FLOOR, SDK_FLOOR_OF_EVENTS,
+};
 use crate::figures::{Figure, Figures};
+use crate::goals::{self, Row};
 use crate::lists::{FILTERS, list_of};
 use crate::measure::{EVENT_SIZES, TABLE_SIZES, event_of, form_among, page_of};
+use crate::peers::{CHALICE, NODE, PYTHON};
 
 /// `target/bench.json`.
 #[derive(Debug, Serialize)]
@@ -18,63 +22,32 @@ pub struct Report {
     machine: String,
     versions: Vec<String>,
     figures: Vec<Row>,
+    #[serde(skip)]
+    limits: Vec<Row>,
 }
 
-/// A goal and the ratio that was measured; null where nothing was.
-#[derive(Debug, Serialize)]
-struct Row {
-    name: String,
-    value: Option<f64>,
-    floor: Option<f64>,
-    ratio: Option<f64>,
-    goal: f64,
-    stretch: f64,
-    /// Whether a larger ratio is better.
-    #[serde(skip)]
-    more_is_better: bool,
-    #[serde(skip)]
-    unit: &'static str,
-}
+/// What is known of each contestant.
+const OF_CONTESTANTS: [Figure; 15] = [
+    Figure::InitWarm,
+    Figure::InitHttp,
+    Figure::InitEvicted,
+    Figure::First,
+    Figure::FirstThrottled,
+    Figure::ColdStart,
+    Figure::P50,
+    Figure::P99,
+    Figure::Cpu,
+    Figure::CpuHttp,
+    Figure::Instructions,
+    Figure::InstructionsHttp,
+    Figure::Memory,
+    Figure::Size,
+    Figure::Zip,
+];
 
 impl Report {
     pub fn new(figures: &Figures, machine: String, versions: Vec<String>) -> Self {
-        let row = |name: &str, value: (&str, Figure), floor: (&str, Figure), (goal, stretch)| {
-            let unit = value.1.title().1;
-            let (value, floor) = (figures.get(value.0, value.1), figures.get(floor.0, floor.1));
-            let ratio = value.zip(floor).map(|(value, floor)| value / floor);
-            Row { name: name.to_owned(), value, floor, ratio, goal, stretch, more_is_better: false, unit }
-        };
-        let beside = |name, figure, floor, goals| row(name, (API, figure), (floor, figure), goals);
-        let peer = |name, figure, goals| {
-            let row = row(name, (CHALICE, figure), (API, figure), goals);
-            Row { more_is_better: true, ..row }
-        };
-        let first = (API, Figure::First);
-        let rows = vec![
-            beside("init, warm cache / trimmed hello", Figure::InitWarm, HELLO, (1.3, 1.05)),
-            beside("init, evicted cache / trimmed hello", Figure::InitEvicted, HELLO, (2.2, 1.5)),
-            row("first invoke, prewarmed / own warm p50", first, (API, Figure::P50), (3.5, 2.0)),
-            row("first invoke at 128 MB quota / unthrottled", (API, Figure::FirstThrottled), first, (1.5, 1.2)),
-            beside("warm CPU of /presignedurl / raw PutItem", Figure::Cpu, PUT_ITEM, (2.0, 1.5)),
-            beside("instructions / raw PutItem", Figure::Instructions, PUT_ITEM, (1.8, 1.4)),
-            beside("peak RSS / raw PutItem", Figure::Memory, PUT_ITEM, (1.5, 1.2)),
-            beside("zip / trimmed hello", Figure::Zip, HELLO, (3.3, 2.0)),
-            peer("Chalice / ours: init", Figure::InitWarm, (100.0, 150.0)),
-            peer("Chalice / ours: warm CPU", Figure::Cpu, (9.0, 18.0)),
-            peer("Chalice / ours: RSS", Figure::Memory, (7.0, 9.0)),
-            row(
-                "/videos page of 100: 1 million / 1 thousand records",
-                (&page_of(1_000_000), Figure::Latency),
-                (&page_of(1_000), Figure::Latency),
-                (1.05, 1.02),
-            ),
-        ];
-        let lists = FILTERS.map(|filter| {
-            let (million, thousand) = (list_of(filter, 1_000_000), list_of(filter, 1_000));
-            let name = format!("page of 100, {filter}: 1 million / 1 thousand records");
-            row(&name, (&million, Figure::Latency), (&thousand, Figure::Latency), (1.05, 1.02))
-        });
-        Self { machine, versions, figures: rows.into_iter().chain(lists).collect() }
+        Self { machine, versions, figures: goals::goals(figures), limits: goals::limits(figures) }
     }
 
     /// Formats the Markdown document, with all figures.
@@ -82,55 +55,47 @@ impl Report {
         let mut text = format!(
             "# Benchmarks\n\nWritten by `make bench`. Measured on loopback, not on AWS.\n\n\
              - machine: {}\n- versions: {}\n\n## Goals\n\n\
-             | figure | ours | floor | ratio | goal | stretch | |\n|---|---|---|---|---|---|---|\n",
+             | figure | value | floor | ratio | goal | stretch | |\n|---|---|---|---|---|---|---|\n",
             self.machine,
             self.versions.join(", ")
         );
-        for row in &self.figures {
+        for goal in &self.figures {
             let _ = writeln!(
                 text,
                 "| {} | {} | {} | **{}** | {} | {} | {} |",
-                row.name,
-                shown(row.value, row.unit),
-                shown(row.floor, row.unit),
-                row.ratio.map_or("not measured".to_owned(), |ratio| format!("{ratio:.2}")),
-                row.goal,
-                row.stretch,
-                row.verdict(),
+                goal.name,
+                shown(goal.value, goal.unit),
+                shown(goal.floor, goal.unit),
+                goal.ratio.map_or("not measured".to_owned(), |ratio| format!("{ratio:.2}")),
+                goal.goal,
+                goal.stretch,
+                goal.verdict(),
             );
         }
-        text += "\nIn Chalice's rows, the first figure is Chalice's and the floor is ours.\n\n## Contestants\n";
-        let all = [FLOOR, HELLO, PUT_ITEM, API, EVENTS, EVENTS_OF_ELASTIC_TRANSCODER, CHALICE];
-        text += &matrix(
-            figures,
-            &all,
-            &[
-                Figure::InitWarm,
-                Figure::InitHttp,
-                Figure::InitEvicted,
-                Figure::First,
-                Figure::FirstThrottled,
-                Figure::P50,
-                Figure::P99,
-                Figure::Cpu,
-                Figure::CpuHttp,
-                Figure::Instructions,
-                Figure::InstructionsHttp,
-                Figure::Memory,
-                Figure::Size,
-                Figure::Zip,
-            ],
-        );
-        text += "\nvideo-events processes one S3 event: one Query, two UpdateItem and one CreateJob.\n\n## Growth\n";
-        let mut sizes: Vec<String> = TABLE_SIZES.map(page_of).into();
-        sizes.extend(TABLE_SIZES.map(form_among));
-        sizes.extend([API, EVENTS].iter().flat_map(|name| EVENT_SIZES.map(|bytes| event_of(name, bytes))));
-        let sizes: Vec<&str> = sizes.iter().map(String::as_str).collect();
-        text += &matrix(figures, &sizes, &[Figure::Latency, Figure::CpuHttp, Figure::Memory]);
+        text += "\nWhere a peer's name comes first, the value is the peer's and the floor is ours.\n";
+        text += &self.limits();
+        text += "\n## Contestants\n";
+        text += &matrix(figures, &contestants(figures), &OF_CONTESTANTS);
+        text += "\nOn Elastic Transcoder, video-events and its floor process one S3 event: one Query, two UpdateItem \
+                 and one CreateJob. `video-events` is the same with MediaConvert.\n\n## Growth\n";
+        text += &growth(figures);
         text += &lists(figures);
         text +=
             "\n`/videos` is the admin's first page of 100, `/presignedurl` a form, with a table of so many records in ";
         text + "dynoxide, the local DynamoDB. Latencies include dynoxide's.\n"
+    }
+
+    /// Formats the distances from the physical limits.
+    fn limits(&self) -> String {
+        let mut text = "\n## Physical limits\n\nNo goals: what the standard library, `lambda_http` alone, or one \
+                        handwritten request would take.\n\n| figure | value | limit | ratio |\n|---|---|---|---|\n"
+            .to_owned();
+        for limit in &self.limits {
+            let ratio = limit.ratio.map_or("not measured".to_owned(), |ratio| format!("{ratio:.2}"));
+            let (value, floor) = (shown(limit.value, limit.unit), shown(limit.floor, limit.unit));
+            let _ = writeln!(text, "| {} | {value} | {floor} | {ratio} |", limit.name);
+        }
+        text
     }
 
     pub fn write(&self, document: &str, json: &Path, markdown: &Path) -> io::Result<()> {
@@ -140,17 +105,25 @@ impl Report {
     }
 }
 
-impl Row {
-    fn verdict(&self) -> &'static str {
-        let reaches = |limit: f64| {
-            self.ratio.is_some_and(|ratio| if self.more_is_better { ratio >= limit } else { ratio <= limit })
-        };
-        match (reaches(self.stretch), reaches(self.goal)) {
-            (true, _) => "stretch",
-            (false, true) => "goal",
-            (false, false) => "missed",
-        }
+/// Returns who was measured, in the order of the report.
+fn contestants(figures: &Figures) -> Vec<&'static str> {
+    let mut all = vec![FLOOR, HELLO, PUT_ITEM, SDK_FLOOR, API, API_BEFORE];
+    all.extend([SDK_FLOOR_OF_EVENTS, EVENTS_OF_ELASTIC_TRANSCODER, EVENTS, NODE, PYTHON, CHALICE]);
+    all.retain(|name| figures.get(name, Figure::InitWarm).is_some());
+    all
+}
+
+/// Formats what grows with a table or an event.
+fn growth(figures: &Figures) -> String {
+    let mut names: Vec<String> = Vec::new();
+    for api in [API, API_BEFORE] {
+        names.extend(TABLE_SIZES.map(|count| page_of(api, count)));
+        names.extend(TABLE_SIZES.map(|count| form_among(api, count)));
     }
+    names.extend([API, EVENTS].iter().flat_map(|name| EVENT_SIZES.map(|bytes| event_of(name, bytes))));
+    let mut names: Vec<&str> = names.iter().map(String::as_str).collect();
+    names.retain(|name| figures.get(name, Figure::Latency).is_some());
+    matrix(figures, &names, &[Figure::Latency, Figure::CpuHttp, Figure::Memory])
 }
 
 /// Formats what a page of each filter takes, at each size of the table.
@@ -163,8 +136,11 @@ pub fn lists(figures: &Figures) -> String {
 
 /// Formats a table with a row for each name and a column for each figure.
 fn matrix(figures: &Figures, names: &[&str], columns: &[Figure]) -> String {
-    let titles: Vec<String> =
-        columns.iter().map(|figure| figure.title()).map(|(name, unit)| format!("{name}, {unit}")).collect();
+    let title = |figure: &Figure| match figure.title() {
+        (name, "") => name.to_owned(),
+        (name, unit) => format!("{name}, {unit}"),
+    };
+    let titles: Vec<String> = columns.iter().map(title).collect();
     let mut text = format!("\n| | {} |\n|---{}|\n", titles.join(" | "), "|---".repeat(columns.len()));
     for name in names {
         let cells: Vec<String> = columns.iter().map(|figure| shown(figures.get(name, *figure), "")).collect();
@@ -174,7 +150,7 @@ fn matrix(figures: &Figures, names: &[&str], columns: &[Figure]) -> String {
 }
 
 /// Formats a figure with three digits.
-fn shown(value: Option<f64>, unit: &str) -> String {
+pub fn shown(value: Option<f64>, unit: &str) -> String {
     let Some(value) = value else { return "–".to_owned() };
     let decimals = if value >= 99.95 {
         0
