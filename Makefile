@@ -1,5 +1,7 @@
 # Every task of this project. `make` lists them.
 .DEFAULT_GOAL := help
+# Most tests wait for a browser or for ffmpeg.
+TEST_THREADS = $(shell expr 2 \* $$(getconf _NPROCESSORS_ONLN))
 .PHONY: help run test test-deploy torture bench lint
 
 help: ## List the commands
@@ -7,7 +9,8 @@ help: ## List the commands
 
 run: ## Start the whole system on this machine; ARGS="--port 0" passes options
 	@tools/need ffmpeg ffmpeg ffmpeg
-	cargo run --profile local --package video-local -- $(ARGS)
+	@tools/build-local
+	@exec "$${CARGO_TARGET_DIR:-target}/debug/video-local" $(ARGS)
 
 test: ## Run every test
 	@tools/need ffmpeg ffmpeg ffmpeg
@@ -18,7 +21,7 @@ test: ## Run every test
 	npm --prefix tests ci
 	@tools/need "Python's venv" python3-venv python3 python3 -c "import ensurepip"
 	@tools/need openssl openssl openssl
-	cargo test --workspace
+	RUST_TEST_THREADS=$(TEST_THREADS) cargo test --workspace
 	tests/schemathesis/run
 	tests/deploy/run
 
@@ -32,12 +35,12 @@ torture: ## Run the long forms of the fault, fuzz and browser tests (an hour)
 	@tools/need chromedriver "chromium chromium-driver fonts-liberation" "chromium chromedriver"
 	cargo test --profile local --package video-tests --test faults --test fuzz --test pages -- --ignored --nocapture
 
-bench: ## Measure the functions and write docs/BENCHMARKS.md (Linux, a few minutes)
+bench: ## Measure the functions and write docs/BENCHMARKS.md (Linux, a few minutes); ARGS passes options
 	@tools/need valgrind valgrind valgrind
 	@tools/need npm "nodejs npm" node
 	@tools/need openssl openssl openssl
 	@tools/need "Python's venv" python3-venv python3 python3 -c "import ensurepip"
-	cargo run --profile local --package video-benches
+	cargo run --profile local --package video-benches -- $(ARGS)
 
 lint: ## Check formatting and style, as CI does
 	tools/line-widths
