@@ -49,6 +49,7 @@ pub const PUT_ITEM: &str = "raw PutItem";
 pub const SDK_FLOOR: &str = "sdk-floor";
 pub const API: &str = "video-api";
 pub const API_BEFORE: &str = "video-api, before";
+pub const API_VARIANT: &str = "video-api, variant";
 pub const SDK_FLOOR_OF_EVENTS: &str = "sdk-floor, events";
 pub const EVENTS: &str = "video-events";
 pub const EVENTS_OF_ELASTIC_TRANSCODER: &str = "video-events, Elastic Transcoder";
@@ -80,9 +81,9 @@ pub fn compiled(programs: &Path) -> Vec<Contestant> {
     ]
 }
 
-/// Returns another build of the API, to compare the two in one run.
-pub fn before(program: PathBuf) -> Contestant {
-    in_rust(API_BEFORE, program, form_event(), is_form, 1)
+/// Returns another build of the API, [`API_BEFORE`] or [`API_VARIANT`], to compare the two in one run.
+pub fn other_build(name: &'static str, program: PathBuf) -> Contestant {
+    in_rust(name, program, form_event(), is_form, 1)
 }
 
 fn in_rust(

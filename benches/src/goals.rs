@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::contestants::{
-    API, API_BEFORE, EVENTS_OF_ELASTIC_TRANSCODER, FLOOR, HELLO, PUT_ITEM, SDK_FLOOR, SDK_FLOOR_OF_EVENTS,
+    API, API_BEFORE, API_VARIANT, EVENTS_OF_ELASTIC_TRANSCODER, FLOOR, HELLO, PUT_ITEM, SDK_FLOOR, SDK_FLOOR_OF_EVENTS,
 };
 use crate::figures::{Figure, Figures};
 use crate::lists::{FILTERS, list_of};
@@ -45,7 +45,7 @@ pub fn goals(figures: &Figures) -> Vec<Row> {
     }
     goals.extend(beside_itself(figures));
     goals.extend(lists(figures));
-    goals.extend(beside_the_build_before(figures));
+    goals.extend(beside_other_builds(figures));
     goals
 }
 
@@ -113,16 +113,9 @@ fn lists(figures: &Figures) -> Vec<Row> {
         .collect()
 }
 
-/// Returns how this build compares with the one of `--before`, if there is one.
-fn beside_the_build_before(figures: &Figures) -> Vec<Row> {
-    if figures.get(API_BEFORE, Figure::Cpu).is_none() {
-        return vec![];
-    }
-    let (page_now, page_before) = (page_of(API, 1_000), page_of(API_BEFORE, 1_000));
-    let page = "a page of 100 videos with links, warm CPU: now / before";
-    let cpu = Figure::CpuHttp;
-    let page = ratio(figures, page, (&page_now, cpu), (&page_before, cpu), (0.5, 0.35));
-    let kept = |figure| ratio(figures, &versus(API, "before", figure), (API, figure), (API_BEFORE, figure), (1.0, 0.9));
+/// Returns how this build compares with the one of `--before`, and how that of `--variant` compares with this one.
+fn beside_other_builds(figures: &Figures) -> Vec<Row> {
+    let kept = (1.0, 0.9);
     let all = [
         Figure::InitWarm,
         Figure::InitEvicted,
@@ -132,7 +125,19 @@ fn beside_the_build_before(figures: &Figures) -> Vec<Row> {
         Figure::Memory,
         Figure::Zip,
     ];
-    [page].into_iter().chain(all.map(kept)).collect()
+    let mut rows = Vec::new();
+    for (now, before, page) in [(API, API_BEFORE, (0.5, 0.35)), (API_VARIANT, API, kept)] {
+        if [now, before].iter().any(|name| figures.get(name, Figure::Cpu).is_none()) {
+            continue;
+        }
+        let (page_now, page_before) = (page_of(now, 1_000), page_of(before, 1_000));
+        let (cpu, name) = (Figure::CpuHttp, format!("{now} / {before}: a page of 100 videos with links, warm CPU"));
+        rows.push(ratio(figures, &name, (&page_now, cpu), (&page_before, cpu), page));
+        rows.extend(
+            all.map(|figure| ratio(figures, &versus(now, before, figure), (now, figure), (before, figure), kept)),
+        );
+    }
+    rows
 }
 
 fn versus(name: &str, floor: &str, figure: Figure) -> String {

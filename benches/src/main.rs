@@ -2,7 +2,8 @@
 //!
 //! `cargo run --profile local --package video-benches` takes a few minutes and writes `target/bench.json`,
 //! `docs/BENCHMARKS.md`, `docs/benchmarks.svg` and the README's table. `-- --smoke` runs everything once and writes
-//! nothing; `-- --built` skips the build; `-- --before PROGRAM` measures another build of the API beside this one.
+//! nothing; `-- --built` skips the build; `-- --before PROGRAM` and `-- --variant PROGRAM` measure other builds of the API
+//! beside this one.
 
 #[cfg(target_os = "linux")]
 mod aws;
@@ -42,10 +43,12 @@ mod summary;
 fn main() -> std::process::ExitCode {
     let arguments: Vec<String> = std::env::args().collect();
     let place = |option: &str| arguments.iter().position(|argument| argument == option);
-    let before = place("--before").and_then(|place| arguments.get(place + 1)).map(std::path::PathBuf::from);
+    let program = |option| place(option).and_then(|place| arguments.get(place + 1)).map(std::path::PathBuf::from);
+    let others = [(contestants::API_BEFORE, program("--before")), (contestants::API_VARIANT, program("--variant"))];
+    let others = others.into_iter().filter_map(|(name, program)| Some((name, program?))).collect();
     let done = match place("--lists") {
         Some(_) => linux::lists(),
-        None => linux::bench(place("--smoke").is_some(), place("--built").is_some(), before),
+        None => linux::bench(place("--smoke").is_some(), place("--built").is_some(), others),
     };
     match done {
         Ok(()) => std::process::ExitCode::SUCCESS,
@@ -78,13 +81,13 @@ mod linux {
     use crate::report::{self, Report};
     use crate::{lists, plot, records, summary};
 
-    pub fn bench(smoke: bool, built: bool, before: Option<PathBuf>) -> io::Result<()> {
+    pub fn bench(smoke: bool, built: bool, others: Vec<(&'static str, PathBuf)>) -> io::Result<()> {
         let (plan, profile) = if smoke { (smallest_plan(), Profile::Dev) } else { (plan(), Profile::Release) };
         if !built {
             profile.build()?;
         }
         let mut contestants = contestants::compiled(&profile.directory());
-        contestants.extend(before.map(contestants::before));
+        contestants.extend(others.into_iter().map(|(name, program)| contestants::other_build(name, program)));
         contestants.extend(peers()?);
         let scratch = tempfile::tempdir()?;
         let cores = Cores::split()?;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::aws::Aws;
-use crate::contestants::{API, API_BEFORE, Contestant, EVENTS, Endpoints, is_page};
+use crate::contestants::{API, API_BEFORE, API_VARIANT, Contestant, EVENTS, Endpoints, is_page};
 use crate::events::{form_event_of, padded, videos_event};
 use crate::figures::{Figure, Figures, quantile};
 use crate::lists;
@@ -97,7 +97,8 @@ impl Bench<'_> {
         for contestant in compiled() {
             self.instructions(contestant)?;
         }
-        let apis: Vec<_> = contestants.iter().filter(|one| [API, API_BEFORE].contains(&one.name)).collect();
+        let apis: Vec<_> =
+            contestants.iter().filter(|one| [API, API_BEFORE, API_VARIANT].contains(&one.name)).collect();
         self.tables(&apis, runtime)?;
         for contestant in contestants.iter().filter(|contestant| [API, EVENTS].contains(&contestant.name)) {
             self.large_events(contestant)?;

@@ -22,7 +22,9 @@ const WIDTH: f64 = 800.0;
 const LEFT: f64 = 132.0;
 const PANEL: f64 = 216.0;
 /// The longest bar; the rest of its panel is for the number behind it.
-const LONGEST: f64 = 112.0;
+const LONGEST: f64 = 124.0;
+/// The shortest, so that it can be seen.
+const SHORTEST: f64 = 3.0;
 const TOP: f64 = 92.0;
 const ROW: f64 = 32.0;
 const BAR: f64 = 18.0;
@@ -105,8 +107,8 @@ fn draw(figures: &Figures, x: f64, (figure, title, meaning): (Figure, &str, &str
             svg,
             "<rect class=\"{bar}\" x=\"{x}\" y=\"{y}\" width=\"{:.1}\" height=\"{BAR}\"/>\n\
              <text class=\"{number}\" x=\"{:.1}\" y=\"{}\">{}{times}</text>",
-            length.max(1.5),
-            x + length.max(1.5) + 6.0,
+            length.max(SHORTEST),
+            x + length.max(SHORTEST) + 6.0,
             y + BAR - 4.5,
             shown(value, unit),
         );
@@ -135,4 +137,25 @@ fn times(ratio: f64) -> String {
 
 fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_contestant_has_a_bar_of_each_figure_and_a_number_behind_it() {
+        let mut figures = Figures::default();
+        for (place, (name, _)) in (1_u8..).zip(BARS) {
+            for (figure, _, _) in PANELS {
+                figures.add(name, figure, f64::from(place) * 12.0);
+            }
+        }
+        let svg = svg(&figures, "a machine with < and &");
+        assert_eq!(svg.matches("class=\"ours\"").count(), PANELS.len());
+        assert_eq!(svg.matches("class=\"peer\"").count(), PANELS.len() * (BARS.len() - 1));
+        assert_eq!(svg.matches("12.0 ms</text>").count(), 1);
+        assert_eq!(svg.matches("48.0 ms <tspan class=\"soft\">4.0×</tspan>").count(), 1);
+        assert!(svg.contains("a machine with &lt; and &amp;"));
+    }
 }

@@ -8,7 +8,8 @@ use std::path::Path;
 use serde::Serialize;
 
 use crate::contestants::{
-    API, API_BEFORE, EVENTS, EVENTS_OF_ELASTIC_TRANSCODER, FLOOR, HELLO, PUT_ITEM, SDK_FLOOR, SDK_FLOOR_OF_EVENTS,
+    API, API_BEFORE, API_VARIANT, EVENTS, EVENTS_OF_ELASTIC_TRANSCODER, FLOOR, HELLO, PUT_ITEM, SDK_FLOOR,
+    SDK_FLOOR_OF_EVENTS,
 };
 use crate::figures::{Figure, Figures};
 use crate::goals::{self, Row};
@@ -107,7 +108,7 @@ impl Report {
 
 /// Returns who was measured, in the order of the report.
 fn contestants(figures: &Figures) -> Vec<&'static str> {
-    let mut all = vec![FLOOR, HELLO, PUT_ITEM, SDK_FLOOR, API, API_BEFORE];
+    let mut all = vec![FLOOR, HELLO, PUT_ITEM, SDK_FLOOR, API, API_BEFORE, API_VARIANT];
     all.extend([SDK_FLOOR_OF_EVENTS, EVENTS_OF_ELASTIC_TRANSCODER, EVENTS, NODE, PYTHON, CHALICE]);
     all.retain(|name| figures.get(name, Figure::InitWarm).is_some());
     all
@@ -116,7 +117,7 @@ fn contestants(figures: &Figures) -> Vec<&'static str> {
 /// Formats what grows with a table or an event.
 fn growth(figures: &Figures) -> String {
     let mut names: Vec<String> = Vec::new();
-    for api in [API, API_BEFORE] {
+    for api in [API, API_BEFORE, API_VARIANT] {
         names.extend(TABLE_SIZES.map(|count| page_of(api, count)));
         names.extend(TABLE_SIZES.map(|count| form_among(api, count)));
     }
