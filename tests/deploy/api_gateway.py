@@ -6,54 +6,48 @@ Clients find it as they find any proxy for HTTPS: by `HTTPS_PROXY`. It has a cer
 
 import ssl
 import subprocess
-from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 from processes import REGION
-from tls import TLS, pass_on, serving
+from server import Answer, Request, Server
+from tls import TLS
 
 DOMAIN = f"execute-api.{REGION}.amazonaws.com"
 
 
-@contextmanager
-def api_gateway(port: int, directory: Path, prepare):
-    """Runs it in front of MiniStack at this port and yields the environment that clients need.
+class ApiGateway(Server):
+    """Stands in front of MiniStack at this port. `prepare` is called before the first request that an API gets."""
 
-    `prepare` is called before the first request that an API gets.
-    """
-    certificate, key = _create_certificate(directory)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
-    prepared = set()
+    def __init__(self, port: int, directory: Path, prepare):
+        self._port, self._prepare, self._prepared = port, prepare, set()
+        self._certificate, key = _create_certificate(directory)
+        self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._tls.load_cert_chain(self._certificate, key)
+        super().__init__()
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+    def environment(self) -> dict[str, str]:
+        """Returns what clients need."""
+        return {"HTTPS_PROXY": self.url, "REQUESTS_CA_BUNDLE": str(self._certificate)}
 
-        def do_CONNECT(self):
-            self.api, _, domain = self.path.rsplit(":", 1)[0].partition(".")
-            if domain != DOMAIN:
-                return self.send_error(403)
-            if self.api not in prepared:
-                prepare()
-                prepared.add(self.api)
-            self.send_response(200)
-            self.end_headers()
-            self.connection = context.wrap_socket(self.connection, server_side=True)
-            self.rfile, self.wfile = self.connection.makefile("rb"), self.connection.makefile("wb", 0)
-            # Requests follow, although clients ask for the connection with HTTP/1.0.
-            self.close_connection = False
+    def connect(self, handler: BaseHTTPRequestHandler):
+        api, _, domain = handler.path.rsplit(":", 1)[0].partition(".")
+        if domain != DOMAIN:
+            return handler.send_error(403)
+        if api not in self._prepared:
+            self._prepare()
+            self._prepared.add(api)
+        handler.send_response(200)
+        handler.end_headers()
+        handler.connection = self._tls.wrap_socket(handler.connection, server_side=True)
+        handler.rfile, handler.wfile = handler.connection.makefile("rb"), handler.connection.makefile("wb", 0)
+        # Requests follow, although clients ask for the connection with HTTP/1.0.
+        handler.close_connection = False
 
-        def forward(self):
-            pass_on(self, port, {**TLS, "Host": f"{self.api}.execute-api.localhost:{port}"})
-
-        do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = do_OPTIONS = forward
-
-        def log_message(self, *_):
-            pass
-
-    with serving(Handler) as url:
-        yield {"HTTPS_PROXY": url, "REQUESTS_CA_BUNDLE": str(certificate)}
+    def answer(self, request: Request) -> Answer:
+        api = request.headers["Host"].split(".")[0]
+        host = {"Host": f"{api}.execute-api.localhost:{self._port}"}
+        return request.send_to(f"127.0.0.1:{self._port}", {**TLS, **host})
 
 
 def _create_certificate(directory: Path) -> tuple[Path, Path]:

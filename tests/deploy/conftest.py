@@ -1,14 +1,13 @@
 """The programs: the functions as `sam build` makes them, and the local system from debug builds."""
 
 import os
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
 import template
-from deployment import PARAMETERS, command
+from deployment import PARAMETERS, command, emptied
 from deployment import WORK as DEPLOYMENT
 from permissions import MEDIA, OUTPUT
 from processes import REGION, clients, video_local
@@ -53,9 +52,7 @@ def programs() -> Path:
 
 @pytest.fixture(scope="session")
 def directory() -> Path:
-    shutil.rmtree(WORK, ignore_errors=True)
-    WORK.mkdir(parents=True)
-    return WORK
+    return emptied(WORK)
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -35,6 +36,12 @@ def command(*words, environment=None, seconds=300) -> str:
     )
     assert result.returncode == 0, result.stdout[-6000:] + result.stderr[-6000:]
     return result.stdout + result.stderr
+
+
+def emptied(directory: Path) -> Path:
+    shutil.rmtree(directory, ignore_errors=True)
+    directory.mkdir(parents=True)
+    return directory
 
 
 def post(url: str, fields: dict, video: Path, headers: dict | None = None) -> requests.Response:

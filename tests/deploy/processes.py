@@ -14,7 +14,7 @@ import boto3
 import requests
 from botocore.config import Config
 
-from tls import TLS, tls_proxy
+from tls import TLS, TlsProxy
 
 REGION = "us-east-1"
 ACCOUNT = "000000000000"
@@ -108,8 +108,8 @@ def cloud(directory: Path, transcoder: str):
         "AWS_ENDPOINT_URL_ELASTIC_TRANSCODER": transcoder,
     }
     command, log = [sys.executable, "-m", "ministack"], directory / "ministack.log"
-    with tls_proxy(port) as tls, running(command, log, {**environment, "AWS_ENDPOINT_URL_S3": tls}) as process:
-        here = Cloud(port, tls)
+    with TlsProxy(port) as tls, running(command, log, {**environment, "AWS_ENDPOINT_URL_S3": tls.url}) as process:
+        here = Cloud(port, tls.url)
 
         def answers():
             assert process.poll() is None, log.read_text()

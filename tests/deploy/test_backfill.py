@@ -3,54 +3,31 @@
 import json
 import os
 import subprocess
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
 import template
+from server import Answer, Request, Server
 
 
-class Lambda:
+class Lambda(Server):
     """Answers each invocation with the next of `answers`; one with `errorMessage` is a failed invocation."""
 
     def __init__(self):
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
         self.events, self.answers = [], []
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        super().__init__()
 
-    def close(self):
-        self._server.shutdown()
-        self._server.server_close()
-
-    def _handler(self):
-        service = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self):
-                payload = json.loads(self.rfile.read(int(self.headers["content-length"])))
-                service.events.append((self.path.split("/")[3], payload))
-                answer = service.answers.pop(0)
-                body = json.dumps(answer).encode()
-                self.send_response(200)
-                if "errorMessage" in answer:
-                    self.send_header("X-Amz-Function-Error", "Unhandled")
-                self.send_header("content-length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *_):
-                pass
-
-        return Handler
+    def answer(self, request: Request) -> Answer:
+        self.events.append((request.path.split("/")[3], json.loads(request.body)))
+        answer = self.answers.pop(0)
+        headers = [("X-Amz-Function-Error", "Unhandled")] if "errorMessage" in answer else []
+        return 200, headers, json.dumps(answer).encode()
 
 
 @pytest.fixture
 def function():
-    service = Lambda()
-    yield service
-    service.close()
+    with Lambda() as service:
+        yield service
 
 
 def backfill(function, *arguments) -> subprocess.CompletedProcess:

@@ -5,7 +5,6 @@ The tests follow one deployment from its creation to its deletion, in the order 
 
 import json
 import re
-import shutil
 import time
 from pathlib import Path
 
@@ -13,32 +12,21 @@ import pytest
 import requests
 
 import template
-from deployment import ORIGIN, WORK, Deployment, command, post
-from processes import ACCOUNT, REGION, cloud, clients, eventually, video_local
+from deployment import ORIGIN, WORK, Deployment, command, emptied, post
+from processes import ACCOUNT, REGION, eventually
 from tls import TLS
-from transcoder import Bridge
+from transcoder import local_aws
 
 
 @pytest.fixture(scope="session")
 def directory() -> Path:
-    path = WORK / "run"
-    shutil.rmtree(path, ignore_errors=True)
-    path.mkdir(parents=True)
-    return path
+    return emptied(WORK / "run")
 
 
 @pytest.fixture(scope="session")
 def system(built, local_program, directory):
-    bridge = Bridge()
-    try:
-        with video_local(local_program, directory) as local, cloud(directory, bridge.url) as here:
-            local_client = clients(local["s3"], local["access_key_id"], local["secret_access_key"])
-            bridge.connect(local, local_client, here)
-            deployment = Deployment(built, here, bridge)
-            deployment.local = local
-            yield deployment
-    finally:
-        bridge.close()
+    with local_aws(local_program, directory) as (here, bridge):
+        yield Deployment(built, here, bridge)
 
 
 @pytest.fixture(scope="session")
@@ -226,7 +214,7 @@ def test_a_result_is_announced_on_the_bus_without_the_mail(system, video):
         "video": key,
         "sequencer": record["sequencer"],
         "status": "ready",
-        "output": record["output"],
+        **{name: record[name] for name in ("output", "poster", "duration", "width", "height")},
     }
     assert "announced@example.com" not in json.dumps(event)
 

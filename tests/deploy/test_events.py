@@ -4,8 +4,6 @@ import json
 import os
 import re
 import subprocess
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import jsonschema
 import pytest
@@ -13,6 +11,7 @@ import requests
 
 import template
 from processes import eventually, running
+from server import Answer, Request, Server
 
 SCHEMA = json.loads((template.ROOT / "docs/video-event.schema.json").read_text())
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
@@ -49,30 +48,22 @@ def test_the_schema_rejects_what_is_never_sent(change):
     assert not VALIDATOR.is_valid({**json.loads(EXAMPLE), "detail-type": "Video Failed"})
 
 
-@pytest.fixture(scope="module")
-def local_program():
-    subprocess.run("tools/build-local", cwd=template.ROOT, check=True, timeout=2400)
-    return template.ROOT / "target/debug/video-local"
+class Webhook(Server):
+    """Takes every event."""
+
+    def __init__(self):
+        self.events = []
+        super().__init__()
+
+    def answer(self, request: Request) -> Answer:
+        self.events.append(json.loads(request.body))
+        return 204, [], b""
 
 
 @pytest.fixture
 def received():
-    events = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self):
-            events.append(json.loads(self.rfile.read(int(self.headers["content-length"]))))
-            self.send_response(204)
-            self.end_headers()
-
-        def log_message(self, *_):
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/", events
-    server.shutdown()
-    server.server_close()
+    with Webhook() as webhook:
+        yield f"{webhook.url}/", webhook.events
 
 
 @pytest.mark.parametrize("transcoder", ["mediaconvert", "elastictranscoder"])

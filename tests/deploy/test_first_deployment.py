@@ -1,37 +1,26 @@
 """tests/aws/run, which is for an AWS account, against MiniStack: it runs as it would there."""
 
-import os
-import shutil
 import subprocess
 
 import pytest
 
 import template
-from api_gateway import api_gateway
-from deployment import PARAMETERS, QUEUE, WORK, Deployment
-from processes import cloud, clients, video_local
-from transcoder import Bridge
+from api_gateway import ApiGateway
+from deployment import PARAMETERS, QUEUE, WORK, Deployment, emptied
+from transcoder import local_aws
 
 STACK = "video-first-deployment"
 
 
 @pytest.fixture(scope="module")
 def directory():
-    path = WORK / "first"
-    shutil.rmtree(path, ignore_errors=True)
-    path.mkdir(parents=True)
-    return path
+    return emptied(WORK / "first")
 
 
 @pytest.fixture(scope="module")
 def deployment(built, local_program, directory):
-    bridge = Bridge()
-    try:
-        with video_local(local_program, directory) as local, cloud(directory, bridge.url) as here:
-            bridge.connect(local, clients(local["s3"], local["access_key_id"], local["secret_access_key"]), here)
-            yield Deployment(built, here, bridge, STACK)
-    finally:
-        bridge.close()
+    with local_aws(local_program, directory) as (here, bridge):
+        yield Deployment(built, here, bridge, STACK)
 
 
 def run(deployment: Deployment, gateway: dict) -> subprocess.CompletedProcess:
@@ -52,8 +41,9 @@ def run(deployment: Deployment, gateway: dict) -> subprocess.CompletedProcess:
 
 
 def test_every_claim_holds_and_nothing_is_left(deployment, directory):
-    with api_gateway(deployment.cloud.port, directory, deployment.connect) as gateway:
-        told = run(deployment, gateway)
+    with ApiGateway(deployment.cloud.port, directory, deployment.connect) as gateway:
+        told = run(deployment, gateway.environment())
+    assert gateway.problems == []
     assert told.returncode == 0, told.stdout + told.stderr
     assert "FAILED" not in told.stdout
     assert deployment.bridge.denied == [] and deployment.bridge.problems == []

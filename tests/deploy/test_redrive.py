@@ -1,66 +1,43 @@
 """tools/redrive with the real AWS command line, a real queue and a Lambda that does as it is told."""
 
 import json
-import os
 import subprocess
-import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
 import template
 from processes import cloud
+from server import Answer, Request, Server
 
 FUNCTION = "video-events"
 # Version 1 of the command line has fixed endpoints of SQS for older regions and passes over AWS_ENDPOINT_URL there.
 REGION = "il-central-1"
 
 
-class Lambda:
+class Lambda(Server):
     """Accepts invocations until it has accepted `room` of them; `on_invoke` runs before each answer."""
 
     def __init__(self):
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
         self.reset()
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        super().__init__()
 
     def reset(self, room: int = 100, on_invoke=lambda: None):
         self.accepted, self.room, self.on_invoke = [], room, on_invoke
 
-    def close(self):
-        self._server.shutdown()
-        self._server.server_close()
-
-    def _handler(self):
-        service = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self):
-                payload = self.rfile.read(int(self.headers["content-length"]))
-                service.on_invoke()
-                kind = (self.headers["X-Amz-Invocation-Type"], self.path.split("/")[3])
-                status = 202 if kind == ("Event", FUNCTION) and len(service.accepted) < service.room else 403
-                if status == 202:
-                    service.accepted.append(payload.decode())
-                body = b"" if status == 202 else b'{"Message": "not authorized"}'
-                self.send_response(status)
-                self.send_header("content-length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *_):
-                pass
-
-        return Handler
+    def answer(self, request: Request) -> Answer:
+        self.on_invoke()
+        kind = (request.headers["X-Amz-Invocation-Type"], request.path.split("/")[3])
+        if kind != ("Event", FUNCTION) or len(self.accepted) >= self.room:
+            return 403, [], b'{"Message": "not authorized"}'
+        self.accepted.append(request.body.decode())
+        return 202, [], b""
 
 
 @pytest.fixture(scope="module")
 def function():
-    service = Lambda()
-    yield service
-    service.close()
+    with Lambda() as service:
+        yield service
 
 
 @pytest.fixture(scope="module")

@@ -15,10 +15,11 @@ import pytest
 import requests
 
 import template
+from deployment import QUEUE
 from models import resolve
 from permissions import MEDIA, OUTPUT, ROLE, Resolver, is_allowed, needed, unknown_to_aws
 from processes import REGION, clients, eventually
-from recorder import recording
+from recorder import Recorder
 from runtime import FunctionError, function
 from transcoder import Bridge, elastic_transcoder_notification, mediaconvert_event
 
@@ -47,7 +48,7 @@ class System:
         make = lambda endpoint: clients(local[endpoint], local["access_key_id"], local["secret_access_key"])
         self.s3, self.dynamodb = make("s3")("s3"), make("dynamodb")("dynamodb")
         self.jobs = Bridge()
-        self.jobs.connect(local, None, None)
+        self.jobs.connect_to(local, None, None)
         self.uploads = 0
 
     @property
@@ -152,14 +153,14 @@ def system(request, programs, local, directory):
     schema = template.nested()["Resources"]["Table"]["Properties"]
     names = ["KeySchema", "AttributeDefinitions", "GlobalSecondaryIndexes", "BillingMode"]
     dynamodb.create_table(TableName=table, **{name: schema[name] for name in names})
-    bridge = Bridge()
-    bridge.connect(local, None, None)
-    pipeline = bridge.create_pipeline(MEDIA, OUTPUT, ROLE, f"arn:aws:sns:{REGION}:000000000000:topic")
-    bridge.close()
-    resolver = Resolver(table, Transcoder=transcoder, PipelineId=pipeline, RetentionDays="20")
+    with Bridge() as bridge:
+        bridge.connect_to(local, None, None)
+        pipeline = bridge.create_pipeline(MEDIA, OUTPUT, ROLE, f"arn:aws:sns:{REGION}:000000000000:topic")
+    chosen = {"Transcoder": transcoder, "PipelineId": pipeline, "MediaConvertQueueArn": QUEUE}
+    resolver = Resolver(table, **chosen, RetentionDays="20")
     with (
-        recording("ApiRole", local, LOGIN) as of_api,
-        recording("EventsRole", local, LOGIN) as of_events,
+        Recorder("ApiRole", local, LOGIN) as of_api,
+        Recorder("EventsRole", local, LOGIN) as of_events,
         function(
             programs / "video-api", directory / f"api-{transcoder}.log", variables(resolver, "ApiFunction", of_api.url)
         ) as api,

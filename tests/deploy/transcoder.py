@@ -7,31 +7,30 @@ reports the end of a job.
 
 import json
 import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import contextmanager
+from pathlib import Path
 
 import requests
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from processes import REGION, eventually
+from processes import REGION, clients, cloud, eventually, video_local
+from server import Answer, Request, Server
 
 MEDIACONVERT, ELASTIC_TRANSCODER = "/2017-08-29", "/2012-09-25"
 
 
-class Bridge:
-    """Listens at once, since functions get its address when MiniStack starts; works after `connect`."""
+class Bridge(Server):
+    """Listens at once, since functions get its address when MiniStack starts; works after `connect_to`."""
 
     def __init__(self):
         self.outage = False
         self.rejecting = False
         self.denied: list[str] = []
-        self.problems: list[str] = []
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        super().__init__()
 
-    def connect(self, local: dict, local_client, cloud):
+    def connect_to(self, local: dict, local_client, cloud):
         self._local, self._local_client, self._cloud = local, local_client, cloud
 
     def use(self, role: str, media: str, output: str, report):
@@ -54,10 +53,6 @@ class Bridge:
         answer = self._forward("POST", f"{ELASTIC_TRANSCODER}/pipelines", json.dumps(pipeline).encode())
         assert answer.status_code == 201, answer.text
         return answer.json()["Pipeline"]["Id"]
-
-    def close(self):
-        self._server.shutdown()
-        self._server.server_close()
 
     def _is_allowed(self, action: str, resource: str) -> bool:
         iam = self._cloud.client("iam")
@@ -123,21 +118,22 @@ class Bridge:
         SigV4Auth(credentials, service, REGION).add_auth(request)
         return requests.request(method, request.url, headers=dict(request.headers), data=body, timeout=30)
 
-    def answer(self, method: str, path: str, raw: bytes) -> tuple[int, bytes, str]:
+    def answer(self, request: Request) -> Answer:
+        method, path, raw = request.method, request.path, request.body
         body = json.loads(raw) if raw else {}
         if self.outage:
-            return 503, b'{"message":"The service is unavailable"}', "ServiceUnavailableException"
+            return _refusal(503, "ServiceUnavailableException", "The service is unavailable")
         if not self._authorize(method, path, body):
-            return 403, b'{"message":"User is not authorized to perform this action"}', "AccessDeniedException"
+            return _refusal(403, "AccessDeniedException", "User is not authorized to perform this action")
         created = method == "POST" and path.endswith("/jobs")
         if created and self.rejecting:
-            return 400, b'{"message":"The job is not valid"}', "BadRequestException"
+            return _refusal(400, "BadRequestException", "The job is not valid")
         if created:
             _copy(self._cloud.client("s3"), self._local_client("s3"), self._media, self._input_key(path, body))
         answer = self._forward(method, path, raw)
         if created and answer.status_code == 201:
             threading.Thread(target=self._watch, args=(path, answer.json()), daemon=True).start()
-        return answer.status_code, answer.content, answer.headers.get("x-amzn-errortype", "")
+        return answer.status_code, list(answer.headers.items()), answer.content
 
     def _watch(self, path: str, answer: dict):
         try:
@@ -182,33 +178,19 @@ class Bridge:
             _copy(self._local_client("s3"), self._cloud.client("s3"), self._output, key)
         self._report("elastictranscoder", elastic_transcoder_notification(job))
 
-    def _handler(self):
-        bridge = self
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
+@contextmanager
+def local_aws(program: Path, directory: Path):
+    """Runs MiniStack, and the local system for its transcoders; yields both and what connects them."""
+    with Bridge() as bridge, video_local(program, directory) as local, cloud(directory, bridge.url) as here:
+        make = clients(local["s3"], local["access_key_id"], local["secret_access_key"])
+        bridge.connect_to(local, make, here)
+        yield here, bridge
 
-            def do_any(self):
-                raw = self.rfile.read(int(self.headers.get("content-length") or 0))
-                try:
-                    status, body, error = bridge.answer(self.command, self.path, raw)
-                except Exception as problem:  # The function would see a broken connection and the test nothing.
-                    bridge.problems.append(repr(problem))
-                    status, body, error = 500, b'{"message":"the bridge failed"}', "InternalFailure"
-                self.send_response(status)
-                self.send_header("content-type", "application/json")
-                self.send_header("content-length", str(len(body)))
-                if error:
-                    self.send_header("x-amzn-errortype", error)
-                self.end_headers()
-                self.wfile.write(body)
 
-            do_GET = do_POST = do_DELETE = do_any
-
-            def log_message(self, *_):
-                pass
-
-        return Handler
+def _refusal(status: int, kind: str, message: str) -> Answer:
+    headers = [("content-type", "application/json"), ("x-amzn-errortype", kind)]
+    return status, headers, json.dumps({"message": message}).encode()
 
 
 def _copy(source, target, bucket: str, key: str):
