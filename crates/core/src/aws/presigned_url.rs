@@ -2,13 +2,17 @@
 //!
 //! See <https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html>.
 
+use std::borrow::Cow;
 use std::time::{Duration, SystemTime};
 
 use percent_encoding::utf8_percent_encode;
 use sha2::{Digest, Sha256};
 
-use super::signer::{ALGORITHM, Signer};
+use super::signer::{ALGORITHM, Scope, Signer};
 use crate::percent::QUERY;
+
+/// About the length of a link's query without the session token.
+const QUERY_LENGTH: usize = 300;
 
 /// What a presigned URL allows.
 #[derive(Debug)]
@@ -37,33 +41,45 @@ impl Signer {
     #[must_use]
     pub fn presign(&self, request: &PresignedRequest, now: SystemTime) -> String {
         let scope = self.scope(now);
-        let lifetime = self.lifetime(request.expires_in, now).as_secs().to_string();
         let (host, path) = host_and_path(request.object_url);
         let length = request.content_length.map(|length| format!("content-length:{length}\n")).unwrap_or_default();
         let signed_headers = if length.is_empty() { "host" } else { "content-length;host" };
-        // In the order of their names, which the canonical request asks for.
-        let mut parameters = vec![
-            ("X-Amz-Algorithm", ALGORITHM),
-            ("X-Amz-Credential", &scope.credential),
-            ("X-Amz-Date", &scope.date),
-            ("X-Amz-Expires", &lifetime),
-        ];
-        parameters.extend(self.session_token().map(|token| ("X-Amz-Security-Token", token)));
-        parameters.push(("X-Amz-SignedHeaders", signed_headers));
-        parameters.extend_from_slice(request.query);
-        let query: Vec<String> = parameters
-            .into_iter()
-            .map(|(name, value)| format!("{name}={}", utf8_percent_encode(value, QUERY)))
-            .collect();
-        let query = query.join("&");
+        let query = self.query(request, &scope, signed_headers, now);
 
-        let method = request.method;
-        let canonical_request =
-            format!("{method}\n{path}\n{query}\n{length}host:{host}\n\n{signed_headers}\nUNSIGNED-PAYLOAD");
-        let digest = hex::encode(Sha256::digest(canonical_request));
+        // Hashed piece by piece: most of it is the session token, which need not be copied once more.
+        let mut canonical_request = Sha256::new();
+        for part in [request.method, "\n", path, "\n", &query, "\n", &length, "host:", host, "\n\n", signed_headers] {
+            canonical_request.update(part);
+        }
+        canonical_request.update("\nUNSIGNED-PAYLOAD");
+        let digest = hex::encode(canonical_request.finalize());
         let string_to_sign = format!("{ALGORITHM}\n{}\n{}\n{digest}", scope.date, scope.text);
         let signature = self.signature(&string_to_sign, now);
-        format!("{}?{query}&X-Amz-Signature={signature}", request.object_url)
+        [request.object_url, "?", &query, "&X-Amz-Signature=", &signature].concat()
+    }
+
+    /// Returns the parameters in the order of their names, which the canonical request asks for.
+    fn query(&self, request: &PresignedRequest, scope: &Scope, signed_headers: &str, now: SystemTime) -> String {
+        let lifetime = self.lifetime(request.expires_in, now).as_secs().to_string();
+        let mut query = String::with_capacity(QUERY_LENGTH + self.encoded_token().map_or(0, str::len));
+        let mut add = |name: &str, value: &str| {
+            let separator = if query.is_empty() { "" } else { "&" };
+            query.extend([separator, name, "="]);
+            query.push_str(value);
+        };
+        let encoded = |value| Cow::from(utf8_percent_encode(value, QUERY));
+        add("X-Amz-Algorithm", ALGORITHM);
+        add("X-Amz-Credential", &encoded(&scope.credential));
+        add("X-Amz-Date", &scope.date);
+        add("X-Amz-Expires", &lifetime);
+        if let Some(token) = self.encoded_token() {
+            add("X-Amz-Security-Token", token);
+        }
+        add("X-Amz-SignedHeaders", &encoded(signed_headers));
+        for (name, value) in request.query {
+            add(name, &encoded(value));
+        }
+        query
     }
 
     /// Returns how long a signature of now lasts.

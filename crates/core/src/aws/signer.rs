@@ -8,8 +8,10 @@ use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials;
 use aws_sigv4::sign::v4::{calculate_signature, generate_signing_key};
+use percent_encoding::utf8_percent_encode;
 
 use super::AwsConfig;
+use crate::percent::QUERY;
 use crate::time::{amz_date, epoch_seconds};
 
 /// The algorithm as every signature names it.
@@ -21,6 +23,8 @@ const SECONDS_PER_DAY: u64 = 24 * 60 * 60;
 pub struct Signer {
     region: String,
     credentials: Credentials,
+    /// The session token as a link's query has it: long, and the same in every link of a page.
+    encoded_token: Option<String>,
     /// A day, counted since 1970, and its key. Deriving it takes longer than signing with it.
     key: Mutex<Option<(u64, Vec<u8>)>>,
 }
@@ -39,7 +43,9 @@ impl Signer {
     /// Creates a signer for the region and with the credentials of `aws`.
     #[must_use]
     pub fn new(aws: &AwsConfig) -> Self {
-        Self { region: aws.region.clone(), credentials: aws.credentials.clone(), key: Mutex::new(None) }
+        let credentials = aws.credentials.clone();
+        let encoded_token = credentials.session_token().map(|token| utf8_percent_encode(token, QUERY).to_string());
+        Self { region: aws.region.clone(), credentials, encoded_token, key: Mutex::new(None) }
     }
 
     pub(super) fn scope(&self, now: SystemTime) -> Scope {
@@ -52,6 +58,10 @@ impl Signer {
 
     pub(super) fn session_token(&self) -> Option<&str> {
         self.credentials.session_token()
+    }
+
+    pub(super) fn encoded_token(&self) -> Option<&str> {
+        self.encoded_token.as_deref()
     }
 
     /// Returns when a signature ends: after `expires_in`, or earlier with the credentials, since S3 refuses it then.
@@ -86,10 +96,14 @@ mod tests {
     use crate::time::parse_rfc3339;
 
     fn signer(expiration: Option<&str>) -> Signer {
+        signer_of("canary", expiration)
+    }
+
+    fn signer_of(secret: &str, expiration: Option<&str>) -> Signer {
         let lookup = |name: &str| match name {
             "AWS_REGION" => Some("us-east-1".to_owned()),
             "AWS_ACCESS_KEY_ID" => Some("AKIAIOSFODNN7EXAMPLE".to_owned()),
-            "AWS_SECRET_ACCESS_KEY" => Some("canary".to_owned()),
+            "AWS_SECRET_ACCESS_KEY" => Some(secret.to_owned()),
             "AWS_CREDENTIAL_EXPIRATION" => expiration.map(str::to_owned),
             _ => None,
         };
@@ -105,6 +119,14 @@ mod tests {
         }
         let tomorrow = start + Duration::from_hours(24);
         assert_ne!(reused.signature("text", start), reused.signature("text", tomorrow));
+    }
+
+    #[test]
+    fn other_credentials_have_other_keys() {
+        let now = parse_rfc3339("2026-11-24T03:00:00Z").unwrap();
+        let (first, second) = (signer_of("canary", None), signer_of("canary2", None));
+        assert_eq!(first.signature("text", now), signer_of("canary", None).signature("text", now));
+        assert_ne!(first.signature("text", now), second.signature("text", now));
     }
 
     #[test]
