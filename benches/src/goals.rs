@@ -97,20 +97,30 @@ fn beside_itself(figures: &Figures) -> Vec<Row> {
     ]
 }
 
+/// Compares pages of a large table with those of the smallest one whose pages are as full.
 fn lists(figures: &Figures) -> Vec<Row> {
-    let (million, thousand) = (page_of(API, 1_000_000), page_of(API, 1_000));
-    let page = ("/videos page of 100".to_owned(), million, thousand);
-    let filters = FILTERS
-        .iter()
-        .map(|filter| (format!("page of 100, {filter}"), list_of(filter, 1_000_000), list_of(filter, 1_000)));
+    let page = ("/videos page of 100".to_owned(), page_of(API, 1_000_000), page_of(API, 1_000), "1 thousand");
+    let filters = FILTERS.iter().filter_map(|filter| {
+        let million = list_of(filter, 1_000_000);
+        let smaller =
+            [(1_000, "1 thousand"), (100_000, "100 thousand")].map(|(count, name)| (list_of(filter, count), name));
+        let (floor, size) = smaller.into_iter().find(|(smaller, _)| is_as_full(figures, smaller, &million))?;
+        Some((format!("page of 100, {filter}"), million, floor, size))
+    });
     [page]
         .into_iter()
         .chain(filters)
-        .map(|(name, million, thousand)| {
-            let name = format!("{name}: 1 million / 1 thousand records");
-            ratio(figures, &name, (&million, Figure::Latency), (&thousand, Figure::Latency), (1.05, 1.02))
+        .map(|(name, million, floor, size)| {
+            let name = format!("{name}: 1 million / {size} records");
+            ratio(figures, &name, (&million, Figure::Latency), (&floor, Figure::Latency), (1.05, 1.02))
         })
         .collect()
+}
+
+/// Returns whether a page has about as many items read for it as another; one of far fewer is no floor.
+fn is_as_full(figures: &Figures, page: &str, other: &str) -> bool {
+    let items = figures.get(page, Figure::Items).zip(figures.get(other, Figure::Items));
+    items.is_none_or(|(items, others)| items >= 0.75 * others)
 }
 
 /// Returns how this build compares with the one of `--before`, and how that of `--variant` compares with this one.

@@ -110,6 +110,12 @@ pub fn run(program: &str, arguments: &[&str]) -> io::Result<String> {
     }
 }
 
+/// Returns how busy the machine is: the load average of the last minute.
+pub fn load() -> String {
+    let averages = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    averages.split(' ').next().unwrap_or("unknown").to_owned()
+}
+
 /// Returns processor, cores, memory and kernel.
 pub fn description() -> String {
     let field = |file: &str, name: &str| {

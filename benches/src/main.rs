@@ -95,15 +95,16 @@ mod linux {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
         let aws = Aws::start(scratch.path())?;
         let mut bench = Bench { plan, cores, aws, contestants, figures: Figures::default(), scratch: scratch.path() };
+        let before = machine::load();
         bench.run(&runtime)?;
-        publish(&bench.figures, !smoke)
+        publish(&bench.figures, &[before, machine::load()], !smoke)
     }
 
     /// Prints the report, and writes it with what the README shows of it.
-    fn publish(figures: &Figures, write: bool) -> io::Result<()> {
+    fn publish(figures: &Figures, loads: &[String; 2], write: bool) -> io::Result<()> {
         let (machine, docs) = (machine::description(), root().join("docs"));
         let (table, picture) = (summary::table(figures), plot::svg(figures, &machine));
-        let report = Report::new(figures, machine, versions());
+        let report = Report::new(figures, machine, loads, versions());
         let document = report.document(figures);
         println!("{document}{table}");
         if write {

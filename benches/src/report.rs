@@ -21,6 +21,8 @@ use crate::peers::{CHALICE, NODE, PYTHON};
 #[derive(Debug, Serialize)]
 pub struct Report {
     machine: String,
+    /// When the measurements began and when they ended.
+    load_averages: [String; 2],
     versions: Vec<String>,
     figures: Vec<Row>,
     #[serde(skip)]
@@ -47,17 +49,26 @@ const OF_CONTESTANTS: [Figure; 15] = [
 ];
 
 impl Report {
-    pub fn new(figures: &Figures, machine: String, versions: Vec<String>) -> Self {
-        Self { machine, versions, figures: goals::goals(figures), limits: goals::limits(figures) }
+    pub fn new(figures: &Figures, machine: String, loads: &[String; 2], versions: Vec<String>) -> Self {
+        Self {
+            machine,
+            load_averages: loads.clone(),
+            versions,
+            figures: goals::goals(figures),
+            limits: goals::limits(figures),
+        }
     }
 
     /// Formats the Markdown document, with all figures.
     pub fn document(&self, figures: &Figures) -> String {
         let mut text = format!(
             "# Benchmarks\n\nWritten by `make bench`. Measured on loopback, not on AWS.\n\n\
-             - machine: {}\n- versions: {}\n\n## Goals\n\n\
+             - machine: {}\n- load average of the last minute: {} when it began, {} when it ended; the bench itself \
+             makes about 1\n- versions: {}\n\n## Goals\n\n\
              | figure | value | floor | ratio | goal | stretch | |\n|---|---|---|---|---|---|---|\n",
             self.machine,
+            self.load_averages[0],
+            self.load_averages[1],
             self.versions.join(", ")
         );
         for goal in &self.figures {
