@@ -1,7 +1,6 @@
 """The programs: the functions as `sam build` makes them, and the local system from debug builds."""
 
 import os
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -21,32 +20,20 @@ def built() -> Path:
     directory = DEPLOYMENT / "build"
     environment = {**os.environ, "AWS_DEFAULT_REGION": REGION}
     overrides = f"Architecture={PARAMETERS['Architecture']}"
-    command(
-        "sam",
-        "build",
-        "--build-dir",
-        directory,
-        "--parameter-overrides",
-        overrides,
-        environment=environment,
-        seconds=2400,
-    )
+    words = ["sam", "build", "--build-dir", directory, "--parameter-overrides", overrides]
+    command(*words, environment=environment, seconds=2400)
     return directory
 
 
 @pytest.fixture(scope="session")
 def local_program() -> Path:
-    # --workspace: the features, and thus the dependencies, of the build that the other tests use.
     command("tools/build-local", seconds=2400)
     return template.ROOT / "target/debug/video-local"
 
 
 @pytest.fixture(scope="session")
 def programs() -> Path:
-    # As tools/build-local: with the features, and thus the dependencies, of the build that the other tests use.
-    binaries = [word for name in ("video-local", "video-api", "video-events") for word in ("--bin", name)]
-    command = ["cargo", "build", "--quiet", "--locked", "--workspace", "--test", "integration", *binaries]
-    subprocess.run(command, cwd=template.ROOT, check=True, timeout=2400, stdin=subprocess.DEVNULL)
+    command("tools/build-local", "video-local", "video-api", "video-events", seconds=2400)
     return template.ROOT / "target/debug"
 
 
@@ -59,8 +46,7 @@ def directory() -> Path:
 def video(directory) -> bytes:
     file = directory / "video.mp4"
     picture = ["-f", "lavfi", "-i", "testsrc2=size=320x180:rate=30:duration=1"]
-    command = ["ffmpeg", "-v", "error", "-y", *picture, "-c:v", "libx264", "-preset", "ultrafast", file]
-    subprocess.run(command, check=True, timeout=60, stdin=subprocess.DEVNULL)
+    command("ffmpeg", "-v", "error", "-y", *picture, "-c:v", "libx264", "-preset", "ultrafast", file)
     return file.read_bytes()
 
 

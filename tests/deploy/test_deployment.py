@@ -155,6 +155,16 @@ def test_an_event_that_fails_permanently_is_kept_and_can_be_redriven(system, vid
     assert system.dead_letters() == []
 
 
+def test_a_panic_fails_one_invocation_and_not_the_function(system):
+    """lambda_http panics over a host that is none. API Gateway sends no such event."""
+    event = json.loads((template.ROOT / "tests/fixtures/http_api_v2.json").read_text())
+    event["headers"]["host"] = "no host"
+    function = system.physical("ApiFunction")
+    answer = system.client("lambda").invoke(FunctionName=function, Payload=json.dumps(event))
+    assert "FunctionError" in answer and b"Lambda panicked" in answer["Payload"].read()
+    assert system.get("/").status_code == 200
+
+
 def test_the_sweep_is_understood(system):
     answer = system.client("lambda").invoke(
         FunctionName=system.outputs["EventsFunctionName"], Payload='{"source":"video-events","detail-type":"Sweep"}'

@@ -1,4 +1,4 @@
-//! The Lambda Runtime API, and the release binaries as processes that poll it.
+//! The Lambda Runtime API, and the functions' programs as processes that poll it.
 //!
 //! See <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>.
 
@@ -19,7 +19,7 @@ use tokio::process::{Child, Command};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::Variables;
-use crate::program::{Profile, program};
+use crate::program::program;
 
 /// Longer than any invocation in a test.
 const TIMEOUT: Duration = Duration::from_secs(60);
@@ -48,9 +48,9 @@ struct RuntimeApi {
 }
 
 impl Function {
-    /// Starts the release binary `name` with these variables and no others.
+    /// Starts the program `name` with these variables and no others.
     pub async fn start(name: &str, variables: &Variables) -> Self {
-        let binary = program(name, Profile::Release).await;
+        let binary = program(name).await;
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let (invocations, waiting) = mpsc::channel(16);
@@ -89,7 +89,7 @@ impl Function {
 
 /// Starts a function that must fail to start and returns its output.
 pub async fn failed_start(name: &str, variables: &Variables) -> String {
-    let binary = program(name, Profile::Release).await;
+    let binary = program(name).await;
     let output = command(&binary, variables).output();
     let output = tokio::time::timeout(TIMEOUT, output).await.expect("the process did not exit").unwrap();
     assert!(!output.status.success(), "{name} started");

@@ -8,26 +8,13 @@ use tokio::process::{Child, Command};
 
 use crate::eventually;
 
-/// How a program is built.
-#[derive(Clone, Copy, PartialEq)]
-pub enum Profile {
-    Debug,
-    Release,
-}
-
-/// Builds the program of a package if it is not up to date and returns its path, so that a test never runs an old one.
-pub async fn program(package: &str, profile: Profile) -> PathBuf {
+/// Builds a program if it is not up to date and returns its path, so that a test never runs an old one.
+pub async fn program(name: &str) -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
-    let mut build = match profile {
-        Profile::Debug => Command::new(root.join("tools/build-local")),
-        Profile::Release => Command::new(env!("CARGO")),
-    };
-    if profile == Profile::Release {
-        build.args(["build", "--quiet", "--release", "--package", package]).current_dir(root);
-    }
-    assert!(build.status().await.unwrap().success(), "{package} failed to build");
-    target.join(if profile == Profile::Release { "release" } else { "debug" }).join(package)
+    let build = Command::new(root.join("tools/build-local")).arg(name).status().await.unwrap();
+    assert!(build.success(), "{name} failed to build");
+    target.join("debug").join(name)
 }
 
 /// A `video-local` process on free ports. It is killed when this value is dropped.

@@ -1,4 +1,4 @@
-//! The release binaries as Lambda runs them: processes that poll the Runtime API, with events as AWS sends them.
+//! The functions' programs as Lambda runs them: processes that poll the Runtime API, with events as AWS sends them.
 
 use std::time::Duration;
 

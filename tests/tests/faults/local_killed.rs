@@ -10,21 +10,21 @@ use reqwest::StatusCode;
 use serde_json::Value;
 use video_core::TranscoderKind;
 use video_tests::media::{self, Facts};
-use video_tests::program::{LocalSystem, Profile, program};
+use video_tests::program::{LocalSystem, program};
 use video_tests::{Form, Functions, Variables, eventually};
 
 use super::{RETRY_LEASE, on_both, seeded};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_killed_local_system_finishes_what_it_accepted() {
-    let program = program("video-local", Profile::Debug).await;
+    let program = program("video-local").await;
     on_both(async |kind| kill_repeatedly(&program, kind, 3).await).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "long form: make torture"]
 async fn a_local_system_killed_fifty_times_finishes_what_it_accepted() {
-    let program = program("video-local", Profile::Debug).await;
+    let program = program("video-local").await;
     for kind in TranscoderKind::ALL {
         kill_repeatedly(&program, kind, 25).await;
     }

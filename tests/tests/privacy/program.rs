@@ -2,7 +2,7 @@
 
 use reqwest::StatusCode;
 use serde_json::Value;
-use video_tests::program::{LocalSystem, Profile, program};
+use video_tests::program::{LocalSystem, program};
 use video_tests::{Form, eventually};
 
 use super::canaries::assert_clean;
@@ -14,7 +14,7 @@ use super::{FORM, LIST, MAIL, PASSWORD, RETRY, WRONG_PASSWORD};
 async fn video_local_logs_and_stores_no_canary() {
     let dir = tempfile::tempdir().unwrap();
     let log = dir.path().join("stderr");
-    let program = program("video-local", Profile::Debug).await;
+    let program = program("video-local").await;
     let mut running = LocalSystem::start(&program, dir.path(), |command| {
         command.env("RUST_LOG", levels("info")).env("ADMIN_PASSWORD", PASSWORD);
         command.stderr(std::fs::File::create(&log).unwrap());
