@@ -1,7 +1,5 @@
 # Every task of this project. `make` lists them.
 .DEFAULT_GOAL := help
-# Most tests wait for a browser or for ffmpeg.
-TEST_THREADS = $(shell expr 2 \* $$(getconf _NPROCESSORS_ONLN))
 .PHONY: help run test test-deploy torture bench lint
 
 help: ## List the commands
@@ -21,7 +19,7 @@ test: ## Run every test
 	npm --prefix tests ci
 	@tools/need "Python's venv" python3-venv python3 python3 -c "import ensurepip"
 	@tools/need openssl openssl openssl
-	RUST_TEST_THREADS=$(TEST_THREADS) cargo test --workspace
+	cargo test --workspace
 	tests/schemathesis/run
 	tests/deploy/run
 

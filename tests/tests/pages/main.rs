@@ -114,7 +114,7 @@ impl World {
         self.upload_shows("camera").await;
         self.browser.until("live.videoWidth > 0").await;
         self.browser.click("#start").await;
-        self.browser.until("elapsed.textContent === '0:03'").await;
+        self.browser.until("elapsed.textContent >= '0:03'").await;
         self.browser.click("#stop").await;
         self.upload_shows("preview").await;
     }
