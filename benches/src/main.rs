@@ -1,9 +1,9 @@
-//! The bench: compares the functions, as processes, with minimal functions and with the same form in Node.js and Python.
+//! The bench: compares the functions, as processes, with minimal ones and with the same form in Node.js and Python.
 //!
 //! `cargo run --profile local --package video-benches` takes a few minutes and writes `target/bench.json`,
 //! `docs/BENCHMARKS.md`, `docs/benchmarks.svg` and the README's table. `-- --smoke` runs everything once and writes
-//! nothing; `-- --built` skips the build; `-- --before PROGRAM` and `-- --variant PROGRAM` measure other builds of the API
-//! beside this one.
+//! nothing; `-- --built` skips the build; `-- --before PROGRAM` and `-- --variant PROGRAM` measure other builds of the
+//! API beside this one.
 
 #[cfg(target_os = "linux")]
 mod aws;

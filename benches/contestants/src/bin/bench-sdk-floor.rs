@@ -1,4 +1,4 @@
-//! The least program on the packages that the API is made of: it answers `GET /presignedurl/{project}/{step}?mail=` with
+//! The least program on the packages of the API: it answers `GET /presignedurl/{project}/{step}?mail=` with
 //! the same write to DynamoDB and the same signed form, and connects to DynamoDB before its first event.
 
 use std::fmt::Write;
