@@ -1,10 +1,11 @@
 //! Building what is measured.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::contestants::{root, target};
+use crate::contestants::{compiled, root, target};
 
 /// How the contestants in Rust are built.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,23 +27,20 @@ impl Profile {
         match self {
             Self::Release => ["video-bench-contestants", "video-api", "video-events"]
                 .iter()
-                .try_for_each(|package| cargo(&["build", "--release", "--package", package])),
-            Self::Dev => cargo(&["build", "--workspace", "--bins", "--tests"]),
+                .try_for_each(|package| done(Command::new(env!("CARGO")).args(["build", "--release", "-p", package]))),
+            Self::Dev => {
+                let contestants = compiled(&self.directory());
+                let programs: BTreeSet<_> = contestants.iter().filter_map(|one| one.program.file_name()).collect();
+                done(Command::new(root().join("tools/build-local")).args(programs))
+            }
         }
     }
 }
 
-fn cargo(arguments: &[&str]) -> io::Result<()> {
-    let mut cargo = Command::new(env!("CARGO"));
-    cargo.args(arguments).current_dir(root());
-    // What cargo tells a test about its package: build scripts that look at it would run again.
-    let of_package = |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
-    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(of_package)) {
-        cargo.env_remove(name);
-    }
-    if cargo.status()?.success() {
+fn done(build: &mut Command) -> io::Result<()> {
+    if build.current_dir(root()).status()?.success() {
         Ok(())
     } else {
-        Err(io::Error::other(format!("cargo {} failed", arguments.join(" "))))
+        Err(io::Error::other(format!("{build:?} failed")))
     }
 }

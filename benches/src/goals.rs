@@ -162,6 +162,11 @@ fn ratio(figures: &Figures, name: &str, value: Of, floor: Of, (goal, stretch): L
 }
 
 impl Row {
+    /// Formats the ratio.
+    pub fn shown_ratio(&self) -> String {
+        self.ratio.map_or("not measured".to_owned(), |ratio| format!("{ratio:.2}"))
+    }
+
     /// Returns what was reached.
     pub fn verdict(&self) -> &'static str {
         let reaches = |limit: f64| {

@@ -89,7 +89,8 @@ fn draw(figures: &Figures, x: f64, (figure, title, meaning): (Figure, &str, &str
     let values = BARS.map(|(name, _)| figures.get(name, figure));
     let most = values.iter().flatten().copied().fold(f64::MIN_POSITIVE, f64::max);
     let mut svg = format!(
-        "<text class=\"head\" x=\"{x}\" y=\"{}\">{title}</text>\n<text class=\"soft\" x=\"{x}\" y=\"{}\">{meaning}</text>\n\
+        "<text class=\"head\" x=\"{x}\" y=\"{}\">{title}</text>\n\
+         <text class=\"soft\" x=\"{x}\" y=\"{}\">{meaning}</text>\n\
          <line class=\"axis\" x1=\"{x}\" x2=\"{x}\" y1=\"{}\" y2=\"{}\"/>\n",
         TOP - 30.0,
         TOP - 13.0,

@@ -78,7 +78,7 @@ impl Report {
                 goal.name,
                 shown(goal.value, goal.unit),
                 shown(goal.floor, goal.unit),
-                goal.ratio.map_or("not measured".to_owned(), |ratio| format!("{ratio:.2}")),
+                goal.shown_ratio(),
                 goal.goal,
                 goal.stretch,
                 goal.verdict(),
@@ -103,7 +103,7 @@ impl Report {
                         handwritten request would take.\n\n| figure | value | limit | ratio |\n|---|---|---|---|\n"
             .to_owned();
         for limit in &self.limits {
-            let ratio = limit.ratio.map_or("not measured".to_owned(), |ratio| format!("{ratio:.2}"));
+            let ratio = limit.shown_ratio();
             let (value, floor) = (shown(limit.value, limit.unit), shown(limit.floor, limit.unit));
             let _ = writeln!(text, "| {} | {value} | {floor} | {ratio} |", limit.name);
         }

@@ -7,14 +7,18 @@
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_sdk_dynamodb::types::AttributeValue;
 use aws_smithy_runtime_api::client::behavior_version::BehaviorVersion;
 use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn};
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_types::DateTime;
 use aws_smithy_types::body::SdkBody;
+use aws_smithy_types::date_time::Format;
 use aws_types::SdkConfig;
 use aws_types::region::Region;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
@@ -63,6 +67,24 @@ impl Sdk {
         config.set_endpoint_url(std::env::var(endpoint).ok());
         config.build()
     }
+}
+
+/// Opens the connection to DynamoDB; the first invocation reports what fails.
+pub async fn connect(dynamodb: &aws_sdk_dynamodb::Client, table: &str) {
+    let get = dynamodb.get_item().table_name(table).key("ProjectStep", s("-")).key("Mail", s("-"));
+    let _ = get.send().await;
+}
+
+/// Returns a text as DynamoDB has it.
+pub fn s(text: impl Into<String>) -> AttributeValue {
+    AttributeValue::S(text.into())
+}
+
+/// Formats a time to the second, as RFC 3339.
+#[must_use]
+pub fn rfc3339(time: SystemTime) -> String {
+    let seconds = time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    DateTime::from_secs(seconds.cast_signed()).fmt(Format::DateTime).unwrap_or_default()
 }
 
 /// Reads a variable of the environment.

@@ -76,7 +76,7 @@ impl World {
 
     /// Creates a file of these chunks to choose.
     fn file_of(&self, name: &str, mut chunks: impl Iterator<Item = Vec<u8>>) -> PathBuf {
-        let path = self.file(name, &[]);
+        let path = self.files.path().join(name);
         let mut file = File::create(&path).unwrap();
         chunks.try_for_each(|chunk| file.write_all(&chunk)).unwrap();
         path

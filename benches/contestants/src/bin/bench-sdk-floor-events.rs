@@ -7,17 +7,15 @@ use aws_lambda_events::s3::{S3Event, S3EventRecord};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_elastictranscoder::types::{CreateJobOutput, JobInput};
-use aws_smithy_types::DateTime;
-use aws_smithy_types::date_time::Format;
 use lambda_runtime::{LambdaEvent, service_fn};
-use video_bench_contestants::{Failure, Sdk, variable};
+use video_bench_contestants::{Failure, Sdk, connect, rfc3339, s, variable};
 
 const LEASE_SECONDS: u64 = 45;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Failure> {
     let app = App::from_env()?;
-    app.connect().await;
+    connect(&app.dynamodb, &app.table).await;
     let app = &app;
     lambda_runtime::run(service_fn(|event: LambdaEvent<S3Event>| async move { app.handle(event.payload).await })).await
 }
@@ -52,12 +50,6 @@ impl App {
             table: variable("RESPONSES_TABLE_NAME")?,
             pipeline: variable("PIPELINE_NAME")?,
         })
-    }
-
-    /// Opens the connection; the first event reports what fails.
-    async fn connect(&self) {
-        let get = self.dynamodb.get_item().table_name(&self.table).key("ProjectStep", s("-")).key("Mail", s("-"));
-        let _ = get.send().await;
     }
 
     async fn handle(&self, event: S3Event) -> Result<(), Failure> {
@@ -163,13 +155,4 @@ impl Upload {
             at: record.event_time.to_rfc3339(),
         })
     }
-}
-
-fn s(text: impl Into<String>) -> AttributeValue {
-    AttributeValue::S(text.into())
-}
-
-fn rfc3339(time: SystemTime) -> String {
-    let seconds = time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    DateTime::from_secs(seconds.cast_signed()).fmt(Format::DateTime).unwrap_or_default()
 }

@@ -6,17 +6,14 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sigv4::sign::v4::{calculate_signature, generate_signing_key};
-use aws_smithy_types::DateTime;
-use aws_smithy_types::date_time::Format;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use blake2::digest::consts::U10;
 use blake2::{Blake2b, Digest};
 use lambda_http::http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CONTENT_TYPE};
 use lambda_http::{Body, Request, RequestExt, Response, service_fn};
-use video_bench_contestants::{Failure, Sdk, variable};
+use video_bench_contestants::{Failure, Sdk, connect, rfc3339, s, variable};
 
 const EXPIRES: Duration = Duration::from_hours(1);
 const MAX_POST_BYTES: u64 = 5 << 30;
@@ -24,7 +21,7 @@ const MAX_POST_BYTES: u64 = 5 << 30;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Failure> {
     let app = App::from_env()?;
-    app.connect().await;
+    connect(&app.dynamodb, &app.table).await;
     let app = &app;
     lambda_http::run(service_fn(|request| async move { app.answer(&request).await })).await
 }
@@ -51,12 +48,6 @@ impl App {
             key: Mutex::default(),
             sdk,
         })
-    }
-
-    /// Opens the connection; the first request reports what fails.
-    async fn connect(&self) {
-        let get = self.dynamodb.get_item().table_name(&self.table).key("ProjectStep", s("-")).key("Mail", s("-"));
-        let _ = get.send().await;
     }
 
     async fn answer(&self, request: &Request) -> Result<Response<Body>, Failure> {
@@ -161,13 +152,4 @@ impl App {
         }
         calculate_signature(&key.1, policy.as_bytes())
     }
-}
-
-fn s(text: impl Into<String>) -> AttributeValue {
-    AttributeValue::S(text.into())
-}
-
-fn rfc3339(time: SystemTime) -> String {
-    let seconds = time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    DateTime::from_secs(seconds.cast_signed()).fmt(Format::DateTime).unwrap_or_default()
 }

@@ -14,8 +14,8 @@ use crate::job::POSTER_SUFFIX;
 
 const AUDIO_SELECTOR: &str = "Audio Selector 1";
 
-/// Returns the settings of a job that reads `input`, or so much of it, and writes the result and the poster to these names, all of them
-/// `s3://` URLs.
+/// Returns the settings of a job that reads `input`, or so much of it, and writes the result and the poster to these
+/// names, all of them `s3://` URLs.
 pub(super) fn job_settings(input: &str, clip: Option<Duration>, result: &str, poster: &str) -> JobSettings {
     JobSettings::builder()
         .inputs(self::input(input, clip))

@@ -92,9 +92,8 @@ impl Ffmpeg {
         Ok(())
     }
 
-    /// Transcodes `input`, or its beginning of that length, to an mp4 in `output`, whatever their names, and sends how far
-    /// it is. Dropping the future
-    /// kills ffmpeg; the caller then removes the incomplete `output`, as after an error.
+    /// Transcodes `input`, or its beginning of that length, to an mp4 in `output`, whatever their names, and sends how
+    /// far it is. Dropping the future kills ffmpeg; the caller then removes the incomplete `output`, as after an error.
     ///
     /// # Errors
     /// Any [`Error`].
